@@ -1,0 +1,1 @@
+export { GptLineageError } from './errors.js';

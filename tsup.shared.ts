@@ -1,0 +1,18 @@
+import type { Options } from 'tsup';
+
+/** Build options every package starts from: ESM + CJS + types, one file per entry point. */
+export function library(options: Options = {}): Options {
+  return {
+    entry: ['src/index.ts'],
+    format: ['esm', 'cjs'],
+    target: 'es2022',
+    platform: 'neutral',
+    sourcemap: true,
+    clean: true,
+    treeshake: true,
+    removeNodeProtocol: false,
+    // tsup's declaration build sets `baseUrl`, which TypeScript 6 reports as deprecated.
+    dts: { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [] } },
+    ...options,
+  };
+}
