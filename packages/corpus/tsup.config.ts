@@ -1,4 +1,15 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.shared.js';
 
-export default defineConfig(library());
+export default defineConfig([
+  library({ platform: 'node', shims: true, treeshake: false }),
+  // The command line and the worker are programs, not modules to import: ESM only, no types.
+  library({
+    platform: 'node',
+    entry: { cli: 'src/cli/main.ts', worker: 'src/pipeline/worker.ts' },
+    format: ['esm'],
+    dts: false,
+    clean: false,
+    treeshake: false,
+  }),
+]);
