@@ -1,0 +1,56 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ObjectiveOptionError } from '../errors.js';
+import { klEstimate } from './kl.js';
+import { maskedMean } from './masked.js';
+
+export interface GRPOLossOptions {
+  /** ε below 1, default 0.2. */
+  clipLow?: number;
+  /** ε above 1, default `clipLow`; larger values ("clip-higher", DAPO) keep exploration alive. */
+  clipHigh?: number;
+  /** Weight of the k3 KL penalty to the reference, default 0.04. */
+  klCoefficient?: number;
+  /** `'token'` (default) averages over all tokens; `'sequence'` within a completion first, as the paper prints it. */
+  average?: 'token' | 'sequence';
+}
+
+/**
+ * GRPO (Shao et al. 2024, eq. 3): per token `−min(ρ A, clip(ρ, 1−ε, 1+ε) A) + β k3`.
+ *
+ * @param input `logProbs`, `oldLogProbs`, `referenceLogProbs`, `mask` `[completions, length]`; `advantages`
+ *   `[completions]`, one per completion
+ */
+export function grpoLoss(
+  input: {
+    logProbs: tf.Tensor2D;
+    oldLogProbs: tf.Tensor2D;
+    referenceLogProbs?: tf.Tensor2D;
+    advantages: tf.Tensor1D;
+    mask: tf.Tensor2D;
+  },
+  { clipLow = 0.2, clipHigh = clipLow, klCoefficient = 0.04, average = 'token' }: GRPOLossOptions = {},
+): { loss: tf.Scalar; clipFraction: tf.Scalar; kl: tf.Scalar } {
+  if (average !== 'token' && average !== 'sequence') {
+    throw new ObjectiveOptionError('average', average, "use 'token' or 'sequence'");
+  }
+  return tf.tidy(() => {
+    const { logProbs, oldLogProbs, referenceLogProbs, mask } = input;
+    const advantages = tf.expandDims(input.advantages, 1); // [completions, 1]
+    const ratio = tf.exp(tf.mul(tf.sub(logProbs, oldLogProbs), mask));
+    const unclipped = tf.mul(ratio, advantages);
+    const clipped = tf.mul(tf.clipByValue(ratio, 1 - clipLow, 1 + clipHigh), advantages);
+    const kl = referenceLogProbs
+      ? klEstimate(tf.mul(logProbs, mask), tf.mul(referenceLogProbs, mask), 'k3')
+      : tf.zerosLike(logProbs);
+    const perToken = tf.add(tf.neg(tf.minimum(unclipped, clipped)), tf.mul(kl, klCoefficient));
+    const loss =
+      average === 'token'
+        ? maskedMean(perToken, mask)
+        : (tf.mean(tf.div(tf.sum(tf.mul(perToken, mask), 1), tf.maximum(tf.sum(mask, 1), 1))) as tf.Scalar);
+    return {
+      loss,
+      clipFraction: maskedMean(tf.cast(tf.less(clipped, unclipped), 'float32'), mask),
+      kl: maskedMean(kl, mask),
+    };
+  });
+}
