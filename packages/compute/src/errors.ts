@@ -18,3 +18,41 @@ export abstract class GptLineageError extends Error {
     return typeof value === 'object' && value !== null && marker in value;
   }
 }
+
+/** An argument has a value, shape or dtype that the function cannot work with. */
+export class InvalidArgumentError extends GptLineageError {
+  readonly code = 'compute/invalid-argument';
+  readonly argument: string;
+  readonly received: unknown;
+
+  constructor(argument: string, expected: string, received: unknown) {
+    super(`${argument} must be ${expected}, received ${describe(received)}.`);
+    this.argument = argument;
+    this.received = received;
+  }
+}
+
+/** A backend that was asked for by name, with `strict`, is not there. */
+export class BackendUnavailableError extends GptLineageError {
+  readonly code = 'compute/backend-unavailable';
+  readonly backend: string;
+
+  constructor(backend: string, reason: string) {
+    super(`The ${backend} backend is not available: ${reason}`);
+    this.backend = backend;
+  }
+}
+
+/** An optimiser state, or the gradients given to it, does not belong to its variables. */
+export class OptimizerStateError extends GptLineageError {
+  readonly code = 'compute/optimizer-state';
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'object' && value !== null && 'shape' in value && 'dtype' in value) {
+    return `a ${String(value.dtype)} tensor of shape [${String(value.shape)}]`;
+  }
+  if (Array.isArray(value)) return `[${value.map(String).join(', ')}]`;
+  return String(value);
+}

@@ -1,0 +1,1 @@
+export { cacheRoot, listInstallations, type NativeInstallation, type NativeManifest } from './cache.js';
