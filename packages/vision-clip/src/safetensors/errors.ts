@@ -1,4 +1,4 @@
-import { GptLineageError } from '@gpt-lineage/compute';
+import { GptLineageError } from '../lineage-error.js';
 
 /** A safetensors file (or a tensor to be written to one) that cannot be what it claims to be. */
 export class SafetensorsError extends GptLineageError {
