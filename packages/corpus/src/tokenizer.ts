@@ -1,0 +1,9 @@
+/** What corpus needs of a tokenizer; those of `@gpt-lineage/tokenizer-bpe` and `-bbpe` fit as they are. */
+export interface Tokenizer {
+  /** Number of token ids: every id is below it. */
+  readonly vocabSize: number;
+  /** Changes when the same text would encode to other ids. */
+  readonly fingerprint: string;
+  encode(text: string): readonly number[] | Uint32Array | Uint16Array;
+  decode(tokenIds: number[]): string;
+}
