@@ -5,8 +5,8 @@ import type { Interpolation } from './resample.js';
 export interface PreprocessConfig {
   /** Side of the square the encoder takes, or `[width, height]`. Default 224. */
   readonly size?: number | readonly [number, number];
-  /** Length the resize aims at, when it differs from `size` (crop_size ≠ size). Default `size`. */
-  readonly resizeTo?: number;
+  /** What the resize aims at, when it differs from `size` (crop_size ≠ size). A number is a side. Default `size`. */
+  readonly resizeTo?: number | readonly [number, number];
   /**
    * `shortest`: short side to `size`, centre crop · `longest`: long side to `size`, centred on `fill` ·
    * `squash`: both sides to `size`, aspect ratio lost · `none`: crop or pad only. Default `shortest`.
@@ -38,23 +38,23 @@ export const openaiStd: readonly [number, number, number] = [0.26862954, 0.26130
 
 export interface ResolvedPreprocessConfig extends Required<Omit<PreprocessConfig, 'background'>> {
   readonly size: readonly [number, number];
+  readonly resizeTo: readonly [number, number];
   readonly background: readonly [number, number, number] | undefined;
 }
 
 /** Fills in defaults and checks. @throws {ClipConfigError} */
 export function resolvePreprocess(config: PreprocessConfig = {}): ResolvedPreprocessConfig {
-  const size = Array.isArray(config.size) ? config.size : [config.size ?? 224, config.size ?? 224];
-  const [width, height] = size as [number, number];
-  const resizeTo = config.resizeTo ?? Math.min(width, height);
-  for (const [field, value] of [
-    ['size', width],
-    ['size', height],
-    ['resizeTo', resizeTo],
-  ] as const) {
-    if (!Number.isSafeInteger(value) || value < 1 || value > 16_384) {
-      throw new ClipConfigError(field, `must be an integer from 1 to 16384, received ${value}`);
+  const sides = (field: string, value: number | readonly [number, number]): readonly [number, number] => {
+    const pair = typeof value === 'number' ? square(value) : value;
+    for (const side of pair) {
+      if (!Number.isSafeInteger(side) || side < 1 || side > 16_384) {
+        throw new ClipConfigError(field, `must be integers from 1 to 16384, received ${value}`);
+      }
     }
-  }
+    return pair;
+  };
+  const size = sides('size', config.size ?? 224);
+  const resizeTo = sides('resizeTo', config.resizeTo ?? size);
   const oneOf = <T extends string>(field: string, value: T, allowed: readonly T[]): T => {
     if (!allowed.includes(value)) {
       throw new ClipConfigError(field, `must be one of ${allowed.join(', ')}, received ${value}`);
@@ -71,7 +71,7 @@ export function resolvePreprocess(config: PreprocessConfig = {}): ResolvedPrepro
     return value as readonly [number, number, number];
   };
   return {
-    size: [width, height],
+    size,
     resizeTo,
     resizeMode: oneOf('resizeMode', config.resizeMode ?? 'shortest', [
       'shortest',
@@ -123,8 +123,10 @@ function parseHuggingFace(fields: Record<string, unknown>): PreprocessConfig {
   const config: Writable<PreprocessConfig> = { size, toRgb: 'before-resize', cropRounding: 'floor' };
   if (fields.do_resize === false) config.resizeMode = 'none';
   else if (resize?.shortest) config.resizeTo = resize.shortest;
-  else if (resize?.exact && typeof fields.size === 'object') config.resizeMode = 'squash';
-  else if (resize?.exact) config.resizeTo = resize.exact[0];
+  else if (resize?.exact) {
+    config.resizeMode = 'squash';
+    config.resizeTo = resize.exact;
+  }
   if (typeof fields.resample === 'number') {
     const interpolation = interpolations[fields.resample];
     if (!interpolation) throw new ClipConfigError('resample', `must be 0 to 5, received ${fields.resample}`);
@@ -199,9 +201,12 @@ export function toHuggingFacePreprocess(config: PreprocessConfig): Record<string
     image_processor_type: 'CLIPImageProcessor',
     do_convert_rgb: true,
     do_resize: resizeMode !== 'none',
-    size: resizeMode === 'squash' ? { height, width } : { shortest_edge: resizeTo },
+    size:
+      resizeMode === 'squash'
+        ? { height: resizeTo[1], width: resizeTo[0] }
+        : { shortest_edge: Math.min(...resizeTo) },
     resample: interpolations.indexOf(interpolation),
-    do_center_crop: resizeMode !== 'squash',
+    do_center_crop: true,
     crop_size: { height, width },
     do_rescale: true,
     rescale_factor: rescale,

@@ -65,22 +65,24 @@ function resizeAndCrop(input: RawImage, config: ResolvedPreprocessConfig): RawIm
 /** Size after resizing, before the crop. The longer side is truncated, never rounded, as in torchvision. */
 function resizedSize(
   image: RawImage,
-  { size, resizeTo, resizeMode }: ResolvedPreprocessConfig,
+  { resizeTo, resizeMode }: ResolvedPreprocessConfig,
 ): readonly [number, number] {
   const { width, height } = image;
   switch (resizeMode) {
     case 'none':
       return [width, height];
     case 'squash':
-      return size;
+      return resizeTo;
     case 'longest': {
-      const ratio = Math.max(width / size[0], height / size[1]);
+      const ratio = Math.max(width / resizeTo[0], height / resizeTo[1]);
       return checkSize(Math.max(1, roundHalfEven(width / ratio)), Math.max(1, roundHalfEven(height / ratio)));
     }
-    case 'shortest':
+    case 'shortest': {
+      const side = Math.min(...resizeTo);
       return width <= height
-        ? checkSize(resizeTo, Math.trunc((resizeTo * height) / width))
-        : checkSize(Math.trunc((resizeTo * width) / height), resizeTo);
+        ? checkSize(side, Math.trunc((side * height) / width))
+        : checkSize(Math.trunc((side * width) / height), side);
+    }
   }
 }
 
