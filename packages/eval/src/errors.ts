@@ -14,3 +14,27 @@ export class InvalidMetricInputError extends GptLineageError {
     this.fix = fix;
   }
 }
+
+/** Model-written code was about to run without the caller's word. */
+export class CodeExecutionDisabledError extends GptLineageError {
+  readonly code = 'eval/code-execution-disabled';
+
+  constructor() {
+    super(
+      'allowCodeExecution is off: this task runs code written by a model. Read what the sandbox does not protect from, then set allowCodeExecution to true (--allow-code-execution)',
+    );
+  }
+}
+
+/** No interpreter for the language of a code task. */
+export class InterpreterNotFoundError extends GptLineageError {
+  readonly code = 'eval/interpreter-not-found';
+  readonly candidates: readonly string[];
+
+  constructor(candidates: readonly string[]) {
+    super(
+      `interpreter not found, tried ${candidates.join(', ')}: install one that every account may execute, or name it`,
+    );
+    this.candidates = candidates;
+  }
+}

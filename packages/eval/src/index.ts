@@ -1,4 +1,13 @@
-export { InvalidMetricInputError } from './errors.js';
+export {
+  checkHumanEval,
+  HUMAN_EVAL_STOP,
+  type HumanEvalProblem,
+  humanEvalPassAtK,
+  humanEvalProgram,
+} from './code-execution/human-eval.js';
+export { detectIsolation, type Isolation } from './code-execution/isolation.js';
+export { runSandboxed, type SandboxOptions, type SandboxResult } from './code-execution/sandbox.js';
+export { CodeExecutionDisabledError, InterpreterNotFoundError, InvalidMetricInputError } from './errors.js';
 export { type BleuOptions, type BleuScore, bleu, sentenceBleu } from './metrics/bleu.js';
 export {
   brierScore,
