@@ -1,0 +1,18 @@
+import type { SafetensorsFile, SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
+
+/** Where a checkpoint is read from: a folder, a set of blobs in a browser. */
+export interface CheckpointReader {
+  /** For messages */
+  readonly path: string;
+  /** The file's text; `undefined` when there is no such file. */
+  readText(name: string): Promise<string | undefined>;
+  /** The weights, sharded or not; `undefined` when there are none. */
+  openWeights(): Promise<SafetensorsFile | undefined>;
+}
+
+/** Where a checkpoint is written to. */
+export interface CheckpointWriter {
+  readonly path: string;
+  writeText(name: string, text: string): Promise<void>;
+  writeWeights(tensors: Record<string, SafetensorsInput>, metadata: Record<string, string>): Promise<void>;
+}

@@ -1,0 +1,230 @@
+import { z } from 'zod';
+import { InvalidConfigError } from '../errors.js';
+import { type LayerAttention, type LayerAttentionInput, parseLayerAttention } from './layer-attention.js';
+
+/** How a position enters the model. */
+export type PositionScheme =
+  /** A learned vector per absolute position, added to the token embedding (GPT-1, GPT-2, GPT-3). */
+  | 'learned'
+  /** Nothing: only the causal mask tells positions apart. */
+  | 'none'
+  /** Learned vectors per clipped distance, added to keys and values. Shaw et al. 2018. */
+  | 'shaw'
+  /** A learned bias per distance bucket and head, shared by the layers. Raffel et al. 2020. */
+  | 't5'
+  /** Queries and keys rotated by their position. Su et al. 2021. */
+  | 'rotary'
+  /** A fixed bias per head that grows with the distance. Press et al. 2022. */
+  | 'alibi'
+  /** Sinusoid distances with learned global biases; goes with `memoryLength`. Dai et al. 2019. */
+  | 'transformer-xl';
+
+export type Activation = 'gelu_new' | 'gelu' | 'quick_gelu' | 'relu';
+
+/** The image side of a multimodal GPT: encoder features enter as tokens through a learned projector. */
+export interface VisionConfig {
+  /** Width of the image encoder's features. */
+  readonly nEmbd: number;
+  /** Tokens that one image takes. */
+  readonly imageTokens: number;
+  /** `linear`: one matrix; `mlp`: two with a GELU between (LLaVA-1.5). */
+  readonly projector: 'linear' | 'mlp';
+}
+
+/** Every choice that defines a GPT. Plain data: it can be printed, compared, stored as JSON. */
+export interface GPTConfig {
+  readonly vocabSize: number;
+  /** Longest sequence of one forward pass, in tokens. */
+  readonly contextLength: number;
+  readonly nLayer: number;
+  readonly nHead: number;
+  /** Key/value heads; fewer than `nHead` is grouped-query attention. Default `nHead`. */
+  readonly nKvHead: number;
+  readonly nEmbd: number;
+  /** Width inside the MLP. Default `4 * nEmbd`. */
+  readonly nInner: number;
+  /**
+   * Where the layer norms stand: `post` after each residual sum (GPT-1), `pre` before each sub-layer plus one
+   * at the end (GPT-2, GPT-3), `sandwich` before and after each sub-layer plus one at the end.
+   */
+  readonly normPlacement: 'post' | 'pre' | 'sandwich';
+  readonly layerNormEpsilon: number;
+  /** `gelu_new` is the tanh form that GPT-1, GPT-2 and GPT-3 use; `gelu` is the exact one. */
+  readonly activation: Activation;
+  readonly positions: PositionScheme;
+  /** `shaw`: largest distance told apart; `t5`: distance of the last bucket. */
+  readonly relativeDistance: number;
+  /** One entry per layer. On input a shorter list is repeated: `['dense', 'banded(256)']` alternates. */
+  readonly layerPattern: readonly LayerAttention[];
+  /** `true`: scores are divided by the square root of the head size. GPT-Neo does not. */
+  readonly scaleAttention: boolean;
+  /** `true`: queries, keys and values have a bias. GPT-Neo has none. */
+  readonly qkvBias: boolean;
+  /** Positions of earlier segments that each layer keeps and attends to. Default 0: none. */
+  readonly memoryLength: number;
+  readonly embeddingDropout: number;
+  readonly attentionDropout: number;
+  readonly residualDropout: number;
+  /** Standard deviation of the initial weights. */
+  readonly initializerRange: number;
+  /** `true`: weights that write into the residual stream start smaller by 1/sqrt(2 nLayer) (GPT-2). */
+  readonly residualScaledInit: boolean;
+  /** `true`: the output matrix is the token embedding. */
+  readonly tieEmbeddings: boolean;
+  readonly bosTokenId: number | null;
+  readonly eosTokenId: number | null;
+  readonly padTokenId: number | null;
+  readonly vision: VisionConfig | null;
+}
+
+/** What a caller writes: sizes, and whatever differs from GPT-2. */
+export type GPTConfigInput = Omit<Partial<GPTConfig>, 'layerPattern'> & {
+  readonly layerPattern?: readonly LayerAttentionInput[] | LayerAttentionInput;
+};
+
+const size = z.number().int().min(1);
+const chance = z.number().min(0).lt(1);
+const tokenId = z.number().int().min(0).nullable();
+
+const schema = z.strictObject({
+  vocabSize: size.default(50257),
+  contextLength: size.default(1024),
+  nLayer: size.default(12),
+  nHead: size.default(12),
+  nKvHead: size.optional(),
+  nEmbd: size.default(768),
+  nInner: size.optional(),
+  normPlacement: z.enum(['post', 'pre', 'sandwich']).default('pre'),
+  layerNormEpsilon: z.number().positive().default(1e-5),
+  activation: z.enum(['gelu_new', 'gelu', 'quick_gelu', 'relu']).default('gelu_new'),
+  positions: z
+    .enum(['learned', 'none', 'shaw', 't5', 'rotary', 'alibi', 'transformer-xl'])
+    .default('learned'),
+  relativeDistance: size.default(128),
+  layerPattern: z.unknown().optional(),
+  scaleAttention: z.boolean().default(true),
+  qkvBias: z.boolean().default(true),
+  memoryLength: z.number().int().min(0).default(0),
+  embeddingDropout: chance.default(0),
+  attentionDropout: chance.default(0),
+  residualDropout: chance.default(0),
+  initializerRange: z.number().positive().default(0.02),
+  residualScaledInit: z.boolean().default(true),
+  tieEmbeddings: z.boolean().default(true),
+  bosTokenId: tokenId.default(null),
+  eosTokenId: tokenId.default(null),
+  padTokenId: tokenId.default(null),
+  vision: z
+    .strictObject({ nEmbd: size, imageTokens: size, projector: z.enum(['linear', 'mlp']) })
+    .nullable()
+    .default(null),
+});
+
+/**
+ * Fills the defaults (those of GPT-2 small) and checks every field.
+ *
+ * @throws {InvalidConfigError} naming the field, its value and what to write
+ */
+export function parseConfig(input: GPTConfigInput): GPTConfig {
+  if (typeof input !== 'object' || input === null) {
+    throw new InvalidConfigError(
+      'config',
+      input,
+      'write an object such as { nLayer: 4, nHead: 4, nEmbd: 128 }',
+    );
+  }
+  const defined = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  const result = schema.safeParse(defined);
+  if (!result.success) throw firstIssue(result.error, input as Record<string, unknown>);
+  const { layerPattern, nKvHead, nInner, ...fields } = result.data;
+  const { nHead, nEmbd, nLayer } = fields;
+  const config: GPTConfig = {
+    ...fields,
+    nKvHead: nKvHead ?? nHead,
+    nInner: nInner ?? 4 * nEmbd,
+    layerPattern: expandPattern(layerPattern ?? 'dense', nLayer),
+  };
+  check(config);
+  return config;
+}
+
+function check(config: GPTConfig): void {
+  const { nEmbd, nHead, nKvHead, vocabSize } = config;
+  if (nEmbd % nHead !== 0) {
+    const heads = divisorsNear(nEmbd, nHead);
+    throw new InvalidConfigError(
+      'nHead',
+      nHead,
+      `nEmbd ${nEmbd} must be a multiple of it; ${heads.join(' or ')} would fit`,
+    );
+  }
+  if (nHead % nKvHead !== 0) {
+    throw new InvalidConfigError('nKvHead', nKvHead, `nHead ${nHead} must be a multiple of it`);
+  }
+  if (config.positions === 'rotary' && (nEmbd / nHead) % 2 !== 0) {
+    throw new InvalidConfigError('positions', 'rotary', `the head size ${nEmbd / nHead} must be even`);
+  }
+  if (config.positions === 'transformer-xl' && nEmbd % 2 !== 0) {
+    throw new InvalidConfigError('positions', 'transformer-xl', `nEmbd ${nEmbd} must be even`);
+  }
+  if (config.memoryLength > 0 && config.positions === 'learned') {
+    throw new InvalidConfigError(
+      'memoryLength',
+      config.memoryLength,
+      'absolute positions do not tell segments apart; set positions to "transformer-xl", "rotary", "alibi" or "t5"',
+    );
+  }
+  const relative = config.positions === 'shaw' || config.positions === 'transformer-xl';
+  const sparse = config.layerPattern.find((layer) => layer.type !== 'dense');
+  if (relative && sparse) {
+    throw new InvalidConfigError(
+      'layerPattern',
+      sparse.type,
+      `positions "${config.positions}" is defined for dense layers; use "learned", "rotary", or "alibi"`,
+    );
+  }
+  for (const field of ['bosTokenId', 'eosTokenId', 'padTokenId'] as const) {
+    const id = config[field];
+    if (id !== null && id >= vocabSize) {
+      throw new InvalidConfigError(field, id, `ids end at ${vocabSize - 1} (vocabSize - 1)`);
+    }
+  }
+}
+
+function expandPattern(input: unknown, nLayer: number): LayerAttention[] {
+  const list = Array.isArray(input) ? (input as unknown[]) : [input];
+  if (list.length === 0 || list.length > nLayer) {
+    throw new InvalidConfigError(
+      'layerPattern',
+      `${list.length} entries`,
+      `write 1 to ${nLayer} (nLayer) entries; a shorter list is repeated`,
+    );
+  }
+  const parsed = list.map((entry, index) => parseLayerAttention(entry, `layerPattern[${index}]`));
+  return Array.from({ length: nLayer }, (_, layer) => parsed[layer % parsed.length]!);
+}
+
+function divisorsNear(value: number, near: number): number[] {
+  const divisors = [];
+  for (let d = 1; d <= value; d++) if (value % d === 0) divisors.push(d);
+  return divisors.sort((a, b) => Math.abs(a - near) - Math.abs(b - near)).slice(0, 2);
+}
+
+function firstIssue(error: z.ZodError, input: Record<string, unknown>): InvalidConfigError {
+  const issue = error.issues[0]!;
+  if (issue.code === 'unrecognized_keys') {
+    const key = String(issue.keys[0]);
+    return new InvalidConfigError(
+      key,
+      input[key],
+      `no such field; known are ${Object.keys(schema.shape).join(', ')}`,
+    );
+  }
+  const field = issue.path.map(String).join('.') || 'config';
+  const value = issue.path.reduce<unknown>(
+    (at, key) =>
+      typeof at === 'object' && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined,
+    input,
+  );
+  return new InvalidConfigError(field, value, issue.message.replace(/^Invalid input: /, ''));
+}

@@ -1,0 +1,179 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Activation, GPTConfig } from '../config/config.js';
+import { type AttentionContext, attend } from './attend.js';
+import { dropout, embedding, gelu, layerNorm, linear, quickGelu } from './ops.js';
+
+/** Adds to a linear layer's output: LoRA and its kin. */
+export interface LinearAdapter {
+  /** @param x the layer's input `[batch, length, in]`. @returns `[batch, length, out]`, added to the output */
+  apply(x: tf.Tensor3D, options: { training: boolean; dropout: Dropout }): tf.Tensor;
+}
+
+/** Drops with its own seed at each call; the identity outside of training. */
+export type Dropout = (x: tf.Tensor3D, rate: number) => tf.Tensor3D;
+
+export interface ForwardInput {
+  readonly config: GPTConfig;
+  readonly parameters: ReadonlyMap<string, tf.Tensor>;
+  readonly adapters: ReadonlyMap<string, LinearAdapter>;
+  /** `[batch, length]` int32; or `embeddings` */
+  readonly tokenIds?: tf.Tensor2D;
+  /** `[batch, length, nEmbd]`, used in place of the token embeddings */
+  readonly embeddings?: tf.Tensor3D;
+  /** `[batch, length]` or `[1, length]` int32 */
+  readonly positionIds: tf.Tensor2D;
+  readonly attention: AttentionContext;
+  readonly training: boolean;
+  readonly seed: number | tf.Tensor;
+  readonly logits: 'all' | 'last' | 'none';
+}
+
+export interface ForwardResult {
+  readonly logits: tf.Tensor3D | undefined;
+  /** Output of the last block, after the final norm: `[batch, length, nEmbd]` */
+  readonly lastHiddenState: tf.Tensor3D;
+  /** Input of each block, then `lastHiddenState`: nLayer + 1 times `[batch, length, nEmbd]` */
+  readonly hiddenStates: tf.Tensor3D[];
+}
+
+/** The whole model, top to bottom. */
+export function forward(input: ForwardInput): ForwardResult {
+  const { config } = input;
+  const net = network(input);
+
+  // h0 = U We + Wp (Radford et al. 2018, eq. 2)
+  let hidden = net.embed();
+  const hiddenStates = [hidden];
+
+  for (let layer = 0; layer < config.nLayer; layer++) {
+    const block = `transformer.h.${layer}`;
+    const attention = (x: tf.Tensor3D) => net.attention(`${block}.attn`, layer, x);
+    const mlp = (x: tf.Tensor3D) => net.mlp(`${block}.mlp`, x);
+    const norm = (name: string, x: tf.Tensor3D) => net.norm(`${block}.${name}`, x);
+
+    if (config.normPlacement === 'post') {
+      // GPT-1: the norm stands after each residual sum, as in the original transformer.
+      hidden = norm('ln_1', tf.add(hidden, attention(hidden)));
+      hidden = norm('ln_2', tf.add(hidden, mlp(hidden)));
+    } else if (config.normPlacement === 'pre') {
+      // GPT-2, section 2.3: "Layer normalization was moved to the input of each sub-block".
+      hidden = tf.add(hidden, attention(norm('ln_1', hidden)));
+      hidden = tf.add(hidden, mlp(norm('ln_2', hidden)));
+    } else {
+      hidden = tf.add(hidden, norm('ln_1_post', attention(norm('ln_1', hidden))));
+      hidden = tf.add(hidden, norm('ln_2_post', mlp(norm('ln_2', hidden))));
+    }
+    hiddenStates.push(hidden);
+  }
+  // GPT-2, section 2.3: "an additional layer normalization was added after the final self-attention block".
+  if (config.normPlacement !== 'post') {
+    hidden = net.norm('transformer.ln_f', hidden);
+    hiddenStates[config.nLayer] = hidden;
+  }
+  return { lastHiddenState: hidden, hiddenStates, logits: net.logits(hidden) };
+}
+
+/** The layers, with the parameters, dropout and adapters of one pass. */
+function network(input: ForwardInput) {
+  const { config, parameters, adapters, training, seed } = input;
+  let site = 0;
+  const drop: Dropout = (x, rate) => {
+    if (!training || rate === 0) return x;
+    site += 1;
+    // Each site its own stream; a tensor seed keeps a captured graph free of constants that should change.
+    const siteSeed =
+      typeof seed === 'number' ? (seed + site * 7919) | 0 : tf.add(seed, tf.scalar(site * 7919, 'int32'));
+    return dropout(x, rate, siteSeed) as tf.Tensor3D;
+  };
+  const parameter = (name: string) => parameters.get(name)!;
+
+  const apply = (name: string, x: tf.Tensor3D): tf.Tensor3D => {
+    const y = linear(
+      x,
+      parameter(`${name}.weight`) as tf.Tensor2D,
+      parameters.get(`${name}.bias`) as tf.Tensor1D,
+    );
+    const adapter = adapters.get(name);
+    return (adapter ? tf.add(y, adapter.apply(x, { training, dropout: drop })) : y) as tf.Tensor3D;
+  };
+
+  return {
+    embed(): tf.Tensor3D {
+      let x = input.embeddings;
+      if (!x)
+        x = embedding(parameter('transformer.wte.weight') as tf.Tensor2D, input.tokenIds!) as tf.Tensor3D;
+      if (config.positions === 'learned') {
+        const table = parameter('transformer.wpe.weight') as tf.Tensor2D;
+        x = tf.add(x, embedding(table, input.positionIds)) as tf.Tensor3D;
+      }
+      return drop(x, config.embeddingDropout);
+    },
+
+    norm(name: string, x: tf.Tensor3D): tf.Tensor3D {
+      const [gain, bias] = [parameter(`${name}.weight`), parameter(`${name}.bias`)];
+      return layerNorm(x, gain as tf.Tensor1D, bias as tf.Tensor1D, config.layerNormEpsilon) as tf.Tensor3D;
+    },
+
+    attention(name: string, layer: number, x: tf.Tensor3D): tf.Tensor3D {
+      const { nHead, nKvHead, nEmbd } = config;
+      const headDim = nEmbd / nHead;
+      const qkv = apply(`${name}.c_attn`, x); // [batch, length, nEmbd + 2 * nKvHead * headDim]
+      const widths = [nEmbd, nKvHead * headDim, nKvHead * headDim];
+      const [query, key, value] = tf.split(qkv, widths, 2) as tf.Tensor3D[];
+      const context = attend({
+        config,
+        layer,
+        parameters,
+        name,
+        query: splitHeads(query!, nHead),
+        key: splitHeads(key!, nKvHead),
+        value: splitHeads(value!, nKvHead),
+        context: input.attention,
+        attentionDropout: training ? config.attentionDropout : 0,
+        drop,
+      });
+      return drop(apply(`${name}.c_proj`, mergeHeads(context)), config.residualDropout);
+    },
+
+    mlp(name: string, x: tf.Tensor3D): tf.Tensor3D {
+      const inner = activate(config.activation, apply(`${name}.c_fc`, x));
+      return drop(apply(`${name}.c_proj`, inner), config.residualDropout);
+    },
+
+    logits(hidden: tf.Tensor3D): tf.Tensor3D | undefined {
+      if (input.logits === 'none') return undefined;
+      const [batch, length, nEmbd] = hidden.shape;
+      const last = input.logits === 'last';
+      const rows = last ? tf.slice(hidden, [0, length - 1, 0], [batch, 1, nEmbd]) : hidden;
+      const table = parameter(config.tieEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight');
+      const flat = tf.reshape(rows, [-1, nEmbd]); // one large product instead of `batch` small ones
+      const logits = tf.matMul(flat as tf.Tensor2D, table as tf.Tensor2D, false, true);
+      return tf.reshape(logits, [batch, last ? 1 : length, config.vocabSize]);
+    },
+  };
+}
+
+/** `[batch, length, heads * headDim]` to `[batch, heads, length, headDim]` */
+function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
+  const [batch, length, width] = x.shape;
+  return tf.transpose(tf.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
+}
+
+/** `[batch, heads, length, headDim]` to `[batch, length, heads * headDim]` */
+function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
+  const [batch, heads, length, headDim] = x.shape;
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, length, heads * headDim]);
+}
+
+function activate(activation: Activation, x: tf.Tensor3D): tf.Tensor3D {
+  switch (activation) {
+    case 'gelu_new':
+      return gelu(x, 'tanh') as tf.Tensor3D;
+    case 'gelu':
+      return gelu(x, 'none') as tf.Tensor3D;
+    case 'quick_gelu':
+      return quickGelu(x) as tf.Tensor3D;
+    case 'relu':
+      return tf.relu(x);
+  }
+}

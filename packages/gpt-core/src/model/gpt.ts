@@ -1,0 +1,392 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { CheckpointReader, CheckpointWriter } from '../checkpoint/files.js';
+import { configFromHuggingFace, configToHuggingFace } from '../checkpoint/hf-config.js';
+import { readWeights } from '../checkpoint/read-weights.js';
+import { checkpointTensors } from '../checkpoint/write-weights.js';
+import { familyOf } from '../checkpoint-names.js';
+import { type GPTConfig, type GPTConfigInput, parseConfig } from '../config/config.js';
+import {
+  CheckpointError,
+  ContextLengthError,
+  DisposedError,
+  InvalidArgumentError,
+  TokenizationError,
+  TokenizerMismatchError,
+} from '../errors.js';
+import { type GenerateOptions, type GenerateResult, generate } from '../generation/generate.js';
+import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
+import type { Tokenizer } from '../tokenization/tokenizer.js';
+import { forward, type LinearAdapter } from './forward.js';
+import { softmaxCrossEntropy } from './ops.js';
+import { initializeParameters, nextModelId } from './parameters.js';
+
+/** Token ids as rows of equal length, or a tensor `[batch, length]` int32. */
+export type TokenIds = tf.Tensor2D | readonly (readonly number[])[];
+
+export interface ForwardOptions {
+  /** `[batch, length]`: 1 = token, 0 = padding, which no token sees. Default: no padding. */
+  readonly attentionMask?: TokenIds;
+  /** `[batch, length]`: a token sees only tokens of its own segment (packed documents). Default: one segment. */
+  readonly segmentIds?: TokenIds;
+  /** `[batch, length]`. Default 0, 1, 2, …; with `attentionMask`, counted from each row's first token. */
+  readonly positionIds?: TokenIds;
+  /** `[batch, length, nEmbd]` in place of the token embeddings; `tokenIds` may then be left out. */
+  readonly embeddings?: tf.Tensor3D;
+  /** Dropout on. Default `false`. */
+  readonly training?: boolean;
+  /** Of the dropout. Inside `capture` give an int32 scalar tensor, fed anew at each step. Default 0. */
+  readonly seed?: number | tf.Tensor;
+  readonly outputHiddenStates?: boolean;
+  readonly outputAttentions?: boolean;
+  /** Rows that go through the output matrix. Default `all`. */
+  readonly logits?: 'all' | 'last' | 'none';
+}
+
+export interface ForwardOutput {
+  /** `[batch, length, vocabSize]`; `[batch, 1, vocabSize]` with `logits: 'last'`, empty with `'none'` */
+  readonly logits: tf.Tensor3D;
+  /** After the last block and the final norm: `[batch, length, nEmbd]` */
+  readonly lastHiddenState: tf.Tensor3D;
+  /** Input of every block, then `lastHiddenState`: nLayer + 1 tensors `[batch, length, nEmbd]` */
+  readonly hiddenStates?: tf.Tensor3D[];
+  /** Attention weights of every layer: `[batch, heads, queryLength, keyLength]` */
+  readonly attentions?: tf.Tensor4D[];
+}
+
+export interface LossOptions
+  extends Omit<ForwardOptions, 'outputHiddenStates' | 'outputAttentions' | 'logits'> {
+  /** Label of positions that do not count. Default -100. */
+  readonly ignoreIndex?: number;
+  /** `[batch, length]`: 1 = the label counts, 0 = it does not. */
+  readonly lossMask?: TokenIds;
+  /**
+   * `false` (default): `labels[t]` is the token at `t`, and the model shifts them, as transformers does. `true`:
+   * `labels[t]` is already the token that follows position `t`, as nanoGPT's batches are.
+   */
+  readonly labelsShifted?: boolean;
+}
+
+export interface CreateOptions {
+  /** Of the initial weights. Default 0. */
+  readonly seed?: number;
+  readonly tokenizer?: Tokenizer;
+}
+
+export interface LoadOptions {
+  /** Replaces fields of the stored configuration, e.g. a `layerPattern` that `config.json` cannot say. */
+  readonly config?: GPTConfigInput;
+  /** Use this tokenizer; it must be the one that the checkpoint was saved with. */
+  readonly tokenizer?: Tokenizer;
+}
+
+/**
+ * A decoder-only transformer of the GPT family. Owns its variables: dispose it, or declare it with `using`.
+ *
+ * Tensors that its methods return belong to the caller.
+ */
+export class GPT {
+  readonly config: GPTConfig;
+  /** Every parameter, by its name in GPT-2's Hugging Face checkpoints; matrices are `[in, out]`. */
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  /** Added to linear layers by module name (`transformer.h.0.attn.c_attn`); empty unless someone fills it. */
+  readonly adapters = new Map<string, LinearAdapter>();
+  tokenizer: Tokenizer | undefined;
+  #disposed = false;
+
+  private constructor(
+    config: GPTConfig,
+    variables: ReadonlyMap<string, tf.Variable>,
+    tokenizer: Tokenizer | undefined,
+  ) {
+    this.config = config;
+    this.variables = variables;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * A model with fresh weights.
+   *
+   * @throws {InvalidConfigError}
+   */
+  static create(config: GPTConfigInput, options: CreateOptions = {}): GPT {
+    const { seed = 0, tokenizer } = options;
+    const parsed = parseConfig(config);
+    checkVocabulary(parsed, tokenizer);
+    return new GPT(parsed, initializeParameters(parsed, seed, nextModelId()), tokenizer);
+  }
+
+  /**
+   * A model from a Hugging Face checkpoint: GPT-1 (`OpenAIGPT`), GPT-2, GPT-Neo, or one that `save` wrote.
+   *
+   * @param source folder in Node, or a reader of your own
+   * @throws {CheckpointError} missing, damaged, or of another kind of model
+   * @throws {TokenizerMismatchError} `options.tokenizer` differs from the one the checkpoint was saved with
+   */
+  static async load(source: string | CheckpointReader, options: LoadOptions = {}): Promise<GPT> {
+    const reader = typeof source === 'string' ? await openDirectory(source) : source;
+    const json = await reader.readText('config.json');
+    if (json === undefined) throw new CheckpointError(reader.path, 'has no config.json');
+    const stored = configFromHuggingFace(
+      parseJson(json, `${reader.path}/config.json`),
+      `${reader.path}/config.json`,
+    );
+    const config = options.config ? parseConfig({ ...stored.config, ...options.config }) : stored.config;
+    const tokenizer = options.tokenizer ?? (await readTokenizer(reader));
+    const weights = await openWeights(reader);
+    try {
+      const fingerprint = weights.metadata.get('tokenizer_fingerprint');
+      if (tokenizer && fingerprint !== undefined && fingerprint !== tokenizer.fingerprint) {
+        throw new TokenizerMismatchError(fingerprint, tokenizer.fingerprint);
+      }
+      checkVocabulary(config, tokenizer);
+      const variables = await readWeights(weights, config, stored.family, reader.path, nextModelId());
+      return new GPT(config, variables, tokenizer);
+    } finally {
+      await weights.close();
+    }
+  }
+
+  /**
+   * Writes `config.json`, `model.safetensors`, and `tokenizer.json` when the model has a tokenizer, so that
+   * transformers loads the folder. Each file is replaced atomically, the weights last.
+   *
+   * @throws {CheckpointError} the folder cannot be written
+   */
+  async save(target: string | CheckpointWriter): Promise<void> {
+    this.#assertLive();
+    const writer = typeof target === 'string' ? await createDirectory(target) : target;
+    const family = familyOf(this.config);
+    const pretty = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+    if (this.tokenizer) await writer.writeText('tokenizer.json', pretty(this.tokenizer.toTokenizerJSON()));
+    await writer.writeText('config.json', pretty(configToHuggingFace(this.config)));
+    await writer.writeWeights(checkpointTensors(this.variables, this.config, family), {
+      format: 'pt',
+      ...(this.tokenizer ? { tokenizer_fingerprint: this.tokenizer.fingerprint } : {}),
+    });
+  }
+
+  /** Trainable scalars. */
+  get parameterCount(): number {
+    let count = 0;
+    for (const variable of this.variables.values()) count += variable.size;
+    return count;
+  }
+
+  /**
+   * One pass over whole sequences.
+   *
+   * @param tokenIds `[batch, length]`, length at most `config.contextLength`
+   * @throws {ContextLengthError} too long
+   * @throws {InvalidArgumentError} ragged rows, ids outside of the vocabulary, masks of another shape
+   */
+  forward(tokenIds: TokenIds | undefined, options: ForwardOptions = {}): ForwardOutput {
+    this.#assertLive();
+    return tf.tidy(() => {
+      const maps: tf.Tensor4D[] | undefined = options.outputAttentions ? [] : undefined;
+      const result = this.#run(tokenIds, options, options.logits ?? 'all', maps);
+      return {
+        logits:
+          result.logits ?? tf.zeros<tf.Rank.R3>([result.lastHiddenState.shape[0], 0, this.config.vocabSize]),
+        lastHiddenState: result.lastHiddenState,
+        ...(options.outputHiddenStates ? { hiddenStates: result.hiddenStates } : {}),
+        ...(maps ? { attentions: maps } : {}),
+      } as unknown as tf.TensorContainerObject;
+    }) as unknown as ForwardOutput;
+  }
+
+  /**
+   * Mean cross entropy, in nats, of the labels that count; a scalar that can be differentiated.
+   *
+   * @param labels `[batch, length]`; default: the tokens themselves (language modelling)
+   */
+  loss(tokenIds: TokenIds, labels: TokenIds = tokenIds, options: LossOptions = {}): tf.Scalar {
+    this.#assertLive();
+    const { ignoreIndex = -100, labelsShifted = false, lossMask } = options;
+    return tf.tidy(() => {
+      const { logits } = this.#run(tokenIds, options, 'all', undefined);
+      const [batch, length, vocabSize] = logits!.shape;
+      let targets = asTensor(labels, 'labels', [batch, length]);
+      if (lossMask) {
+        const kept = asTensor(lossMask, 'lossMask', [batch, length]);
+        targets = tf.where(tf.cast(kept, 'bool'), targets, tf.fill([batch, length], ignoreIndex, 'int32'));
+      }
+      if (!labelsShifted) {
+        // Position t predicts token t + 1; the last position predicts nothing.
+        const following = tf.slice(targets, [0, 1], [batch, length - 1]);
+        targets = tf.concat([following, tf.fill([batch, 1], ignoreIndex, 'int32')], 1) as tf.Tensor2D;
+      }
+      return softmaxCrossEntropy(
+        tf.reshape(logits!, [batch * length, vocabSize]),
+        tf.reshape(targets, [batch * length]) as tf.Tensor1D,
+        { ignoreIndex },
+      ) as tf.Scalar;
+    });
+  }
+
+  /** Continues a prompt. */
+  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<GenerateResult> {
+    this.#assertLive();
+    return generate(this, prompt, options);
+  }
+
+  /** Ids of a prompt given as text. @throws {TokenizationError} the model has no tokenizer */
+  encode(text: string): number[] {
+    return this.#tokenizerOrThrow().encode(text);
+  }
+
+  decode(tokenIds: readonly number[]): string {
+    return this.#tokenizerOrThrow().decode(tokenIds);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const variable of this.variables.values()) variable.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #run(
+    tokenIds: TokenIds | undefined,
+    options: ForwardOptions,
+    logits: 'all' | 'last' | 'none',
+    maps: tf.Tensor4D[] | undefined,
+  ) {
+    const { config } = this;
+    const { embeddings, training = false, seed = 0 } = options;
+    if (tokenIds === undefined && embeddings === undefined) {
+      throw new InvalidArgumentError('tokenIds', tokenIds, 'give token ids or embeddings');
+    }
+    const ids =
+      tokenIds === undefined ? undefined : asTensor(tokenIds, 'tokenIds', undefined, config.vocabSize);
+    const [batch, length] = (embeddings?.shape ?? ids!.shape) as [number, number];
+    if (length > config.contextLength) {
+      throw new ContextLengthError(length, config.contextLength, 'shorten the sequence');
+    }
+    if (length === 0) throw new InvalidArgumentError('tokenIds', [batch, length], 'needs at least one token');
+    const mask = options.attentionMask && asTensor(options.attentionMask, 'attentionMask', [batch, length]);
+    const segments = options.segmentIds && asTensor(options.segmentIds, 'segmentIds', [batch, length]);
+    const positionIds = options.positionIds
+      ? asTensor(options.positionIds, 'positionIds', [batch, length])
+      : defaultPositions(length, mask);
+    return forward({
+      config,
+      parameters: this.variables,
+      adapters: this.adapters,
+      ...(ids ? { tokenIds: ids } : {}),
+      ...(embeddings ? { embeddings } : {}),
+      positionIds,
+      attention: { keyMask: mask, segmentIds: segments, maps },
+      training,
+      seed,
+      logits,
+    });
+  }
+
+  #tokenizerOrThrow(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    throw new TokenizationError(
+      undefined,
+      'The model has no tokenizer: give token ids, or set model.tokenizer.',
+    );
+  }
+
+  #assertLive(): void {
+    if (this.#disposed) throw new DisposedError('The model');
+  }
+}
+
+/** 0, 1, 2, …; with padding on the left, each row starts to count at its first token. */
+function defaultPositions(length: number, mask: tf.Tensor2D | undefined): tf.Tensor2D {
+  if (!mask) return tf.reshape(tf.range(0, length, 1, 'int32'), [1, length]);
+  const counted = tf.sub(tf.cumsum(tf.cast(mask, 'float32'), 1), 1);
+  return tf.cast(tf.maximum(counted, 0), 'int32') as tf.Tensor2D;
+}
+
+function asTensor(
+  input: TokenIds,
+  argument: string,
+  shape?: readonly [number, number],
+  below?: number,
+): tf.Tensor2D {
+  let tensor: tf.Tensor2D;
+  if (input instanceof tf.Tensor) {
+    tensor = input.dtype === 'int32' ? input : (tf.cast(input, 'int32') as tf.Tensor2D);
+  } else {
+    const rows = input as readonly (readonly number[])[];
+    const length = rows[0]?.length ?? 0;
+    const flat = new Int32Array(rows.length * length);
+    rows.forEach((row, at) => {
+      if (row.length !== length) {
+        throw new InvalidArgumentError(
+          argument,
+          rows,
+          `row ${at} has ${row.length} entries, row 0 has ${length}`,
+        );
+      }
+      row.forEach((value, column) => {
+        if (!Number.isInteger(value) || (below !== undefined && (value < 0 || value >= below))) {
+          const range = below === undefined ? 'whole numbers' : `ids from 0 to ${below - 1}`;
+          throw new InvalidArgumentError(`${argument}[${at}][${column}]`, value, `expected ${range}`);
+        }
+        flat[at * length + column] = value;
+      });
+    });
+    tensor = tf.tensor2d(flat, [rows.length, length], 'int32');
+  }
+  if (tensor.rank !== 2 || (shape && (tensor.shape[0] !== shape[0] || tensor.shape[1] !== shape[1]))) {
+    const expected = shape ? `[${shape.join(', ')}]` : '[batch, length]';
+    throw new InvalidArgumentError(argument, tensor.shape, `expected shape ${expected}`);
+  }
+  return tensor;
+}
+
+function checkVocabulary(config: GPTConfig, tokenizer: Tokenizer | undefined): void {
+  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
+    throw new InvalidArgumentError(
+      'tokenizer.vocabSize',
+      tokenizer.vocabSize,
+      `the model has ${config.vocabSize} token embeddings; set vocabSize to at least the tokenizer's`,
+    );
+  }
+}
+
+async function readTokenizer(reader: CheckpointReader): Promise<Tokenizer | undefined> {
+  const text = await reader.readText('tokenizer.json');
+  if (text === undefined) return undefined;
+  return tokenizerFromJSON(parseJson(text, `${reader.path}/tokenizer.json`));
+}
+
+async function openWeights(reader: CheckpointReader) {
+  try {
+    const weights = await reader.openWeights();
+    if (weights) return weights;
+  } catch (error) {
+    throw new CheckpointError(reader.path, (error as Error).message, { cause: error });
+  }
+  throw new CheckpointError(reader.path, 'has no model.safetensors');
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CheckpointError(path, `is not JSON (${(cause as Error).message})`, { cause });
+  }
+}
+
+async function openDirectory(path: string): Promise<CheckpointReader> {
+  const { directoryReader } = await import('../checkpoint/directory.node.js');
+  return directoryReader(path);
+}
+
+async function createDirectory(path: string): Promise<CheckpointWriter> {
+  const { directoryWriter } = await import('../checkpoint/directory.node.js');
+  return directoryWriter(path);
+}
