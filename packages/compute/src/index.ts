@@ -8,3 +8,11 @@ export {
   OptimizerStateError,
 } from './errors.js';
 export { type ComputeInfo, computeInfo, type InitOptions, initCompute } from './init.js';
+export { type CrossEntropyOptions, softmaxCrossEntropy } from './ops/cross-entropy.js';
+export { dropout, type Seed, statelessUniform } from './ops/dropout.js';
+export { embedding } from './ops/embedding.js';
+export { gelu, quickGelu } from './ops/gelu.js';
+export { type Clipped, clipByGlobalNorm, clipFactor, globalNorm, type TensorMap } from './ops/global-norm.js';
+export { layerNorm } from './ops/layer-norm.js';
+export { type LinearOptions, linear } from './ops/linear.js';
+export { type CausalSoftmaxOptions, causalSoftmax, logSoftmax, softmax } from './ops/softmax.js';
