@@ -26,6 +26,13 @@ export {
   TokenizerMismatchError,
 } from './errors.js';
 export type { GenerateOptions, GenerateResult } from './generation/generate.js';
+export type {
+  Completion,
+  CompletionOptions,
+  CompletionScore,
+  LanguageModel,
+  ScoreRequest,
+} from './language-model/language-model.js';
 export type { Dropout, LinearAdapter } from './model/forward.js';
 export {
   type CreateOptions,
