@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LoadedBackend, LoadOptions } from '../platform/types.js';
+import { installFastWasmMatMul } from './wasm-matmul.js';
 
 /** Plain JavaScript: slow, and always there. */
 export async function loadCpu(): Promise<LoadedBackend> {
@@ -17,6 +18,7 @@ export async function loadWasm(options: LoadOptions, wasmPath?: string): Promise
     if (wasmPath !== undefined) wasm.setWasmPaths(wasmPath);
     if (options.threads !== undefined) wasm.setThreadsCount(options.threads);
   }
+  installFastWasmMatMul();
   await activate('wasm');
   return {
     device: 'cpu',

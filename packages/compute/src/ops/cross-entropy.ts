@@ -16,8 +16,8 @@ defineKernel<{ logits: tf.Tensor; labels: tf.Tensor }, object>({
     const probs = tf.softmax(logits as tf.Tensor2D);
     const position = flatPositions(labels, vocabSize);
     const target = (t: tf.Tensor) => tf.gather(tf.reshape(t, [-1]), position);
-    const peak = tf.max(logits, -1, true);
-    const logSum = tf.add(tf.log(tf.sum(tf.exp(tf.sub(logits, peak)), -1)), tf.squeeze(peak, [-1]));
+    // The largest probability is 1/Σ exp(x − max) ≥ 1/vocabSize, so its logarithm cannot overflow.
+    const logSum = tf.sub(tf.max(logits, -1), tf.log(tf.max(probs, -1)));
     const residual = tf.tensorScatterUpdate(
       tf.reshape(probs, [-1]),
       tf.reshape(position, [-1, 1]),

@@ -13,7 +13,9 @@ defineKernel<{ updates: tf.Tensor; rows: tf.Tensor }, { vocabSize: number }>({
 
 defineKernel<{ table: tf.Tensor; rows: tf.Tensor }, { vocabSize: number }>({
   name: 'FusedEmbedding',
-  composite: ({ table, rows }) => tf.gather(table, rows as tf.Tensor1D),
+  // gatherND copies whole rows; wasm's gather goes element by element.
+  composite: ({ table, rows }) => tf.gatherND(table, tf.reshape(rows, [-1, 1])),
+  tensorflow: (raw, { table, rows }) => raw.one('GatherV2', [table, rows, tf.scalar(0, 'int32')]),
   gradient: {
     inputsToSave: ['rows'],
     gradFunc: (dy, saved, attrs) => ({

@@ -14,8 +14,10 @@ defineKernel<LinearInputs & Record<string, tf.Tensor>, LinearAttrs>({
   composite({ x, weight, bias }, { transposeWeight }) {
     const a = x as tf.Tensor2D;
     const b = weight as tf.Tensor2D;
-    if (bias === undefined) return tf.matMul(a, b, false, transposeWeight);
-    return tf.fused.matMul({ a, b, transposeA: false, transposeB: transposeWeight, bias });
+    // wasm's fused kernel adds the bias wrongly when an operand is transposed.
+    if (bias !== undefined && !transposeWeight) return tf.fused.matMul({ a, b, bias });
+    const y = tf.matMul(a, b, false, transposeWeight);
+    return bias === undefined ? y : tf.add(y, bias);
   },
   tensorflow(raw, { x, weight, bias }, { transposeWeight }) {
     const y = raw.one('MatMul', [x, weight], { transpose_a: false, transpose_b: transposeWeight });
