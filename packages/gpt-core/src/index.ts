@@ -26,6 +26,7 @@ export {
   TokenizerMismatchError,
 } from './errors.js';
 export type { GenerateOptions, GenerateResult } from './generation/generate.js';
+export type { LogitsContext, LogitsProcessor, StoppingCriterion } from './generation/logits-processor.js';
 export type {
   Completion,
   CompletionOptions,

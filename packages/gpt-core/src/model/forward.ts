@@ -1,7 +1,7 @@
+import { dropout, embedding, gelu, layerNorm, linear, quickGelu } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation, GPTConfig } from '../config/config.js';
 import { type AttentionContext, attend } from './attend.js';
-import { dropout, embedding, gelu, layerNorm, linear, quickGelu } from './ops.js';
 
 /** Adds to a linear layer's output: LoRA and its kin. */
 export interface LinearAdapter {
@@ -80,10 +80,12 @@ function network(input: ForwardInput) {
   const drop: Dropout = (x, rate) => {
     if (!training || rate === 0) return x;
     site += 1;
-    // Each site its own stream; a tensor seed keeps a captured graph free of constants that should change.
+    // Each site draws its own stream. A tensor seed keeps constants that should change out of a captured graph.
     const siteSeed =
-      typeof seed === 'number' ? (seed + site * 7919) | 0 : tf.add(seed, tf.scalar(site * 7919, 'int32'));
-    return dropout(x, rate, siteSeed) as tf.Tensor3D;
+      typeof seed === 'number'
+        ? tf.tensor1d([seed, site], 'int32')
+        : tf.concat([tf.reshape(seed, [1]), tf.tensor1d([site], 'int32')]);
+    return dropout(x, rate, siteSeed);
   };
   const parameter = (name: string) => parameters.get(name)!;
 
@@ -146,9 +148,7 @@ function network(input: ForwardInput) {
       const last = input.logits === 'last';
       const rows = last ? tf.slice(hidden, [0, length - 1, 0], [batch, 1, nEmbd]) : hidden;
       const table = parameter(config.tieEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight');
-      const flat = tf.reshape(rows, [-1, nEmbd]); // one large product instead of `batch` small ones
-      const logits = tf.matMul(flat as tf.Tensor2D, table as tf.Tensor2D, false, true);
-      return tf.reshape(logits, [batch, last ? 1 : length, config.vocabSize]);
+      return linear(rows, table as tf.Tensor2D, null, { transposeWeight: true }) as tf.Tensor3D;
     },
   };
 }

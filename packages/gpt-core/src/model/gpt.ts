@@ -1,3 +1,4 @@
+import { softmaxCrossEntropy } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import type { CheckpointReader, CheckpointWriter } from '../checkpoint/files.js';
 import { configFromHuggingFace, configToHuggingFace } from '../checkpoint/hf-config.js';
@@ -17,7 +18,7 @@ import { type GenerateOptions, type GenerateResult, generate } from '../generati
 import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 import { forward, type LinearAdapter } from './forward.js';
-import { softmaxCrossEntropy } from './ops.js';
+
 import { initializeParameters, nextModelId } from './parameters.js';
 
 /** Token ids as rows of equal length, or a tensor `[batch, length]` int32. */
