@@ -1,0 +1,1 @@
+export { RunDirectory, type RunDirectoryOptions, readCheckpoint } from './run-directory.js';
