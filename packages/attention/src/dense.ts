@@ -1,0 +1,75 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { attend } from './core/attend.js';
+import { denseStages } from './core/dense-plan.js';
+import { resolveDropout } from './core/dropout-mask.js';
+import { scope } from './core/scope.js';
+import { asRank4, visibilityOf } from './core/visibility.js';
+import { attendWithWeights } from './core/weights.js';
+import type { AttentionWithWeights, DenseAttentionOptions } from './options.js';
+import { causalPattern, intersect } from './patterns/pattern.js';
+import { checkDenseOptions, checkInputs, checkOptionNames, checkOptions } from './validate.js';
+
+const OPTIONS = ['causal', 'pattern', 'mask', 'bias', 'queryTile', 'returnWeights'];
+
+/**
+ * Scaled dot-product attention: softmax(Q·Kᵀ/√headDim)·V. Vaswani et al. 2017, "Attention Is All You Need", eq. 1.
+ *
+ * Scores are made a tile of queries at a time and made again in the backward pass, so memory grows with the length
+ * and not with its square; causal tiles skip the keys that come after them. Key and value may have fewer heads than
+ * the query (grouped-query attention: head h reads key head ⌊h·keyHeads/heads⌋) and another length (cross attention).
+ *
+ * @param query `[batch, heads, queryLength, headDim]`, float32; stays the caller's, as all inputs
+ * @param key `[batch, keyHeads, keyLength, headDim]`; keyHeads divides heads
+ * @param value `[batch, keyHeads, keyLength, valueDim]`
+ * @returns `[batch, heads, queryLength, valueDim]`, or `{ output, weights }` with `returnWeights: true`
+ * @throws {ShapeMismatchError} when shapes do not fit together
+ * @throws {AttentionOptionError} when an option is unknown or out of range
+ */
+export function denseAttention(
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  options: DenseAttentionOptions & { readonly returnWeights: true },
+): AttentionWithWeights;
+export function denseAttention(
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  options?: DenseAttentionOptions & { readonly returnWeights?: false },
+): tf.Tensor4D;
+export function denseAttention(
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  options: DenseAttentionOptions & { readonly returnWeights?: boolean } = {},
+): tf.Tensor4D | AttentionWithWeights {
+  const sizes = checkInputs(query, key, value);
+  checkOptionNames(options, OPTIONS);
+  checkOptions(options, sizes);
+  checkDenseOptions(options, sizes);
+  const { causal = false, scale = 1 / Math.sqrt(sizes.headDim), bias, queryTile } = options;
+  const pattern =
+    causal && options.pattern ? intersect(causalPattern, options.pattern) : (options.pattern ?? null);
+  const visibility = visibilityOf(options, sizes);
+  const plan = denseStages({
+    sizes,
+    visibility,
+    pattern: causal ? (pattern ?? causalPattern) : pattern,
+    causal,
+    ...(queryTile === undefined ? {} : { queryTile }),
+  });
+  return scope(() => {
+    const attendOptions = {
+      scale,
+      // Queries placed before the first key see nothing, even without any mask.
+      mayHideRows: visibility.mayHideRows,
+      dropout: resolveDropout(options),
+      context: visibility.context,
+      plan,
+    };
+    const bias4 = bias === undefined ? null : asRank4(bias);
+    return options.returnWeights
+      ? attendWithWeights(query, key, value, bias4, attendOptions)
+      : attend(query, key, value, bias4, attendOptions);
+  });
+}
