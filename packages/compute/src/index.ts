@@ -1,6 +1,9 @@
 import '#gradients';
 
 export { type BackendName, backendNames } from './backends/names.js';
+export { type CapturedFunction, type CaptureOptions, capture, type Feed } from './capture/capture.js';
+export { CaptureError, ExecutorError, FeedError } from './capture/errors.js';
+export { isCapturing } from './capture/trace.js';
 export {
   BackendUnavailableError,
   GptLineageError,

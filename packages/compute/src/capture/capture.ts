@@ -1,0 +1,337 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { CompiledProgram, CompileOptions, Executor } from '../executors/executor.js';
+import { type ExecutorName, findExecutor } from '../executors/index.js';
+import { engine } from './engine.js';
+import { CaptureError, ExecutorError, FeedError } from './errors.js';
+import { type HostArray, type Meta, type Program, sizeOf, toHostArray } from './graph.js';
+import { graphBackend, graphDtype } from './graph-backend.js';
+import { type FeedLeaf, isFeedLeaf, mapTree } from './structure.js';
+import { isCapturing, type Trace, trace } from './trace.js';
+import { slotOf, sweepVariables } from './variables.js';
+
+/** How {@link capture} compiles and runs a function. */
+export interface CaptureOptions {
+  /**
+   * `'tensorflow'` (libtensorflow), `'onnx'` (ONNX Runtime) or `'eager'` (the current TensorFlow.js backend; same numbers,
+   * no speed). Default `'auto'`: the first of these three that this machine has.
+   */
+  readonly executor?: ExecutorName | 'auto' | 'eager';
+  /**
+   * `'bf16'` rounds the operands of matrix products to bfloat16 (8 bits of mantissa); weights, sums, gradients and
+   * optimiser state stay float32. TensorFlow only. Default `'float32'`.
+   */
+  readonly matmulPrecision?: 'float32' | 'bf16';
+  /** Threads of one operation. Default `0`: as many as the machine has. */
+  readonly threads?: number;
+  /** How ONNX Runtime stores the weights of a function that updates no variable. Default `'float32'`. */
+  readonly weights?: 'float32' | 'float16' | 'int8' | 'int4';
+  /**
+   * The variables the function may use. Optional: every `tf.Variable` it touches is found while tracing. When given, any
+   * other variable is an error, which catches a model that was left out by mistake.
+   */
+  readonly variables?: readonly tf.Variable[];
+  /** Shape and type of each argument, in order of appearance, for arguments passed as plain numbers or typed arrays. */
+  readonly inputs?: readonly {
+    readonly shape: readonly number[];
+    readonly dtype?: 'float32' | 'int32' | 'bool';
+  }[];
+  /** Compiled versions kept, one per combination of argument shapes; the least recently used one goes. Default 8. */
+  readonly maxTraces?: number;
+}
+
+/** Arguments as the caller may pass them: a scalar also as a number, any tensor as a typed array. */
+export type Feed<T> = T extends tf.Tensor
+  ? T | number | Float32Array | Int32Array | Uint8Array
+  : T extends readonly unknown[]
+    ? { readonly [K in keyof T]: Feed<T[K]> }
+    : T extends object
+      ? { readonly [K in keyof T]: Feed<T[K]> }
+      : T;
+
+export interface CapturedFunction<Args extends readonly unknown[], Result> {
+  /** Runs off the JavaScript thread. Returned tensors belong to the caller. */
+  (...args: Feed<Args> & readonly unknown[]): Promise<Result>;
+  /** The same, on this thread. Not available on ONNX Runtime. */
+  run(...args: Feed<Args> & readonly unknown[]): Result;
+  /** Traces and compiles for these arguments without running. */
+  prepare(...args: Feed<Args> & readonly unknown[]): Promise<void>;
+  /** The graph for these arguments, for exporters. */
+  program(...args: Feed<Args> & readonly unknown[]): Program;
+  /** What runs the function: decided by `executor` and by what the machine has. */
+  readonly executor: ExecutorName | 'eager';
+  /** Compiled versions at the moment. */
+  readonly traceCount: number;
+  /** Frees the compiled versions. Variables stay: the next eager use reads their current values. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+interface Version {
+  readonly trace: Trace;
+  compiled?: CompiledProgram | Promise<CompiledProgram>;
+}
+
+interface Leaf extends Meta {
+  readonly read: () => HostArray;
+}
+
+/**
+ * Turns a TensorFlow.js function into one native call: `tf.function` for TensorFlow.js. The function runs once per
+ * combination of argument shapes, on symbols, while its kernels (forward, backward, optimiser) are recorded; later calls run
+ * the recorded graph. `tf.Variable`s it reads or assigns live in the executor and stay coherent with eager code in both
+ * directions. Tensors it closes over are constants.
+ *
+ * @param fn static shapes; no value may be read inside. Arguments and result may nest arrays and plain objects of tensors
+ * @throws {CaptureError} when something has no place in a graph; `op` names it
+ * @throws {FeedError} when arguments do not fit
+ * @throws {ExecutorError} when the executor asked for is not there
+ *
+ * @example
+ * const step = capture((x: tf.Tensor, y: tf.Tensor, learningRate: tf.Scalar) => {
+ *   const { value, grads } = tf.variableGrads(() => loss(model(x), y));
+ *   for (const v of variables) v.assign(tf.sub(v, tf.mul(grads[v.name]!, learningRate)));
+ *   return { loss: value };
+ * });
+ * const { loss } = await step(x, y, 1e-3);
+ */
+export function capture<Args extends readonly unknown[], Result>(
+  fn: (...args: Args) => Result,
+  options: CaptureOptions = {},
+): CapturedFunction<Args, Result> {
+  const captured = new Captured(fn as unknown as (...args: unknown[]) => unknown, options);
+  const call = (...args: readonly unknown[]) => captured.runAsync(args);
+  const api = {
+    run: (...args: readonly unknown[]) => captured.run(args),
+    prepare: (...args: readonly unknown[]) => captured.prepare(args),
+    program: (...args: readonly unknown[]) => captured.program(args),
+    dispose: () => captured.dispose(),
+    [Symbol.dispose]: () => captured.dispose(),
+  };
+  Object.assign(call, api);
+  Object.defineProperties(call, {
+    executor: { get: () => captured.executorName },
+    traceCount: { get: () => captured.versions.size },
+  });
+  return call as unknown as CapturedFunction<Args, Result>;
+}
+
+class Captured {
+  readonly versions = new Map<string, Version>();
+  private readonly fn: (...args: unknown[]) => unknown;
+  private readonly options: CaptureOptions;
+  private readonly compileOptions: CompileOptions;
+  private executor: Executor | 'eager' | undefined;
+  private queue: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+
+  constructor(fn: (...args: unknown[]) => unknown, options: CaptureOptions) {
+    this.fn = fn;
+    this.options = options;
+    const { maxTraces = 8, threads = 0 } = options;
+    if (!Number.isInteger(maxTraces) || maxTraces < 1) {
+      throw new FeedError(`maxTraces must be a positive integer, received ${maxTraces}`);
+    }
+    if (!Number.isInteger(threads) || threads < 0) {
+      throw new FeedError(`threads must be a non-negative integer, received ${threads}`);
+    }
+    this.compileOptions = {
+      matmulPrecision: options.matmulPrecision ?? 'float32',
+      threads,
+      weights: options.weights ?? 'float32',
+    };
+  }
+
+  get executorName(): ExecutorName | 'eager' {
+    const executor = this.resolve();
+    return executor === 'eager' ? 'eager' : executor.name;
+  }
+
+  private resolve(): Executor | 'eager' {
+    this.executor ??= findExecutor(this.options.executor ?? 'auto');
+    return this.executor;
+  }
+
+  // --- arguments
+
+  private leaves(args: readonly unknown[]): { leaves: Leaf[]; key: string } {
+    const leaves: Leaf[] = [];
+    const shape = mapTree(args, isFeedLeaf, (leaf, path) => {
+      const feed = this.leaf(leaf as FeedLeaf, leaves.length, path);
+      leaves.push(feed);
+      return `${feed.dtype}[${feed.shape}]`;
+    });
+    return { leaves, key: JSON.stringify(shape) };
+  }
+
+  private leaf(value: FeedLeaf, index: number, path: string): Leaf {
+    const spec = this.options.inputs?.[index];
+    if (value instanceof tf.Tensor) {
+      if (value.isDisposed) throw new FeedError(`argument ${path} is a disposed tensor`);
+      const dtype = graphDtype(value.dtype, `argument ${path}`);
+      if (spec !== undefined && !tf.util.arraysEqual(spec.shape as number[], value.shape)) {
+        throw new FeedError(`argument ${path} must have shape [${spec.shape}], received [${value.shape}]`);
+      }
+      return {
+        shape: value.shape,
+        dtype,
+        read: () => toHostArray(dtype, engine().readSync(value.dataId as object) as ArrayLike<number>),
+      };
+    }
+    const values: HostArray = typeof value === 'number' ? Float32Array.of(value) : value;
+    const own =
+      values instanceof Int32Array ? 'int32' : values instanceof Uint8Array ? 'bool' : ('float32' as const);
+    const dtype = spec?.dtype ?? own;
+    const shape = spec?.shape ?? (typeof value === 'number' ? [] : [values.length]);
+    if (sizeOf(shape) !== values.length) {
+      throw new FeedError(`argument ${path} must have ${sizeOf(shape)} elements, received ${values.length}`);
+    }
+    return { shape, dtype, read: () => toHostArray(dtype, values) };
+  }
+
+  /** The arguments `fn` sees: tensors in place of every leaf. */
+  private withTensors(args: readonly unknown[], tensors: readonly tf.Tensor[]): unknown[] {
+    let next = 0;
+    return mapTree(args, isFeedLeaf, () => tensors[next++]) as unknown[];
+  }
+
+  // --- versions
+
+  private version(args: readonly unknown[], leaves: readonly Leaf[], key: string): Version {
+    if (this.disposed) throw new CaptureError('capture', 'this captured function was disposed');
+    let version = this.versions.get(key);
+    if (version === undefined) {
+      const traced = trace((tensors) => this.fn(...this.withTensors(args, tensors)), leaves);
+      this.checkVariables(traced.program);
+      version = { trace: traced };
+    } else {
+      this.versions.delete(key);
+    }
+    this.versions.set(key, version);
+    while (this.versions.size > (this.options.maxTraces ?? 8)) {
+      const [oldest, { compiled }] = this.versions.entries().next().value!;
+      this.versions.delete(oldest);
+      release(compiled);
+    }
+    return version;
+  }
+
+  private checkVariables(program: Program): void {
+    const { variables } = this.options;
+    if (variables === undefined) return;
+    const known = new Set(variables);
+    const stranger = program.variables.find((variable) => !known.has(variable));
+    if (stranger !== undefined) {
+      throw new CaptureError(
+        'variable',
+        `the captured function uses variable ${stranger.name} [${stranger.shape}], which options.variables does ` +
+          'not list; add it, or leave the option out',
+      );
+    }
+  }
+
+  private compile(version: Version, executor: Executor): CompiledProgram | Promise<CompiledProgram> {
+    version.compiled ??= executor.compile(version.trace.program, this.compileOptions);
+    return version.compiled;
+  }
+
+  // --- running
+
+  run(args: readonly unknown[]): unknown {
+    if (isCapturing()) return this.fn(...args);
+    const executor = this.resolve();
+    const { leaves, key } = this.leaves(args);
+    const version = this.version(args, leaves, key);
+    if (executor === 'eager') return this.runEagerly(args, leaves);
+    const compiled = this.compile(version, executor);
+    if (compiled instanceof Promise || compiled.run === undefined) {
+      throw new ExecutorError(
+        executor.name,
+        `${executor.name} runs asynchronously: await the function itself`,
+      );
+    }
+    this.before(version.trace.program, compiled);
+    const out = compiled.run(leaves.map((leaf) => leaf.read()));
+    return this.after(version.trace, compiled, out);
+  }
+
+  async runAsync(args: readonly unknown[]): Promise<unknown> {
+    if (isCapturing()) {
+      throw new CaptureError(
+        'capture',
+        'a captured function was awaited inside another; call its run() there',
+      );
+    }
+    const executor = this.resolve();
+    const { leaves, key } = this.leaves(args);
+    const version = this.version(args, leaves, key);
+    if (executor === 'eager') return this.runEagerly(args, leaves);
+    const feeds = leaves.map((leaf) => leaf.read());
+    // One run at a time: runs of one function change the same variables.
+    const result = this.queue.then(async () => {
+      const compiled = await this.compile(version, executor);
+      this.before(version.trace.program, compiled);
+      return this.after(version.trace, compiled, await compiled.runAsync(feeds));
+    });
+    this.queue = result.catch(() => {});
+    return result;
+  }
+
+  async prepare(args: readonly unknown[]): Promise<void> {
+    const executor = this.resolve();
+    const { leaves, key } = this.leaves(args);
+    const version = this.version(args, leaves, key);
+    if (executor !== 'eager') await this.compile(version, executor);
+  }
+
+  program(args: readonly unknown[]): Program {
+    const { leaves, key } = this.leaves(args);
+    return this.version(args, leaves, key).trace.program;
+  }
+
+  private before(program: Program, compiled: CompiledProgram): void {
+    for (const variable of program.variables) {
+      if (variable.isDisposed) {
+        throw new FeedError(`variable ${variable.name} of a captured function was disposed`);
+      }
+      slotOf(variable).push(compiled.store);
+    }
+  }
+
+  private after(traced: Trace, compiled: CompiledProgram, out: readonly HostArray[]): unknown {
+    for (const { variable } of traced.program.updates) slotOf(variable).updated(compiled.store);
+    const tensors = out.map((values, i) => graphBackend().hostTensor(values, traced.program.fetches[i]!));
+    return traced.rebuild(tensors);
+  }
+
+  private runEagerly(args: readonly unknown[], leaves: readonly Leaf[]): unknown {
+    return tf.tidy(() => {
+      const originals: unknown[] = [];
+      mapTree(args, isFeedLeaf, (leaf) => originals.push(leaf));
+      const tensors = leaves.map((leaf, i) => {
+        const original = originals[i];
+        if (original instanceof tf.Tensor) return original;
+        return tf.tensor(leaf.read(), leaf.shape as number[], leaf.dtype as 'float32');
+      });
+      const result = this.fn(...this.withTensors(args, tensors));
+      // Results are new tensors on every executor: what the function passed through must survive its owner.
+      return mapTree(
+        result,
+        (value) => value instanceof tf.Tensor,
+        (value) => tf.clone(value as tf.Tensor),
+      ) as tf.TensorContainer;
+    });
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    for (const { compiled } of this.versions.values()) release(compiled);
+    this.versions.clear();
+    sweepVariables();
+  }
+}
+
+function release(compiled: CompiledProgram | Promise<CompiledProgram> | undefined): void {
+  if (compiled === undefined) return;
+  if (compiled instanceof Promise) compiled.then((program) => program.dispose()).catch(() => {});
+  else compiled.dispose();
+}

@@ -1,0 +1,26 @@
+import type { HostArray, Program } from '../capture/graph.js';
+import type { VariableStore } from '../capture/variables.js';
+
+export interface CompileOptions {
+  /** `'bf16'` computes matrix products in bfloat16 from float32 operands; everything else stays float32. */
+  readonly matmulPrecision: 'float32' | 'bf16';
+  /** Threads of one operation; `0` lets the executor choose. */
+  readonly threads: number;
+  /** How an inference executor stores weights. */
+  readonly weights: 'float32' | 'float16' | 'int8' | 'int4';
+}
+
+/** A program ready to run. Variables are read from and written to `store`; values cross only as feeds and fetches. */
+export interface CompiledProgram {
+  readonly store: VariableStore;
+  /** Absent where the engine only runs asynchronously. */
+  run?(feeds: readonly HostArray[]): HostArray[];
+  runAsync(feeds: readonly HostArray[]): Promise<HostArray[]>;
+  dispose(): void;
+}
+
+/** An engine that runs programs: TensorFlow, ONNX Runtime. */
+export interface Executor {
+  readonly name: 'tensorflow' | 'onnx';
+  compile(program: Program, options: CompileOptions): CompiledProgram | Promise<CompiledProgram>;
+}

@@ -1,0 +1,158 @@
+import { ExecutorError } from '../../capture/errors.js';
+import { nodeProcess, requireOptional } from '../host.js';
+import { locateTensorFlow } from './locate.js';
+
+/** A native address. */
+export type Pointer = unknown;
+
+export interface NativeOutput {
+  oper: Pointer;
+  index: number;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: signatures live in the C declarations below
+type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void };
+
+interface Koffi {
+  load(path: string): { func(declaration: string): NativeFunction };
+  struct(name: string, fields: Record<string, string>): unknown;
+  view(pointer: Pointer, bytes: number): ArrayBuffer;
+}
+
+/** Functions of TensorFlow's C API that capture uses, by name without prefix. */
+const declarations = [
+  'void* TF_NewStatus()',
+  'void TF_DeleteStatus(void*)',
+  'int TF_GetCode(void*)',
+  'const char* TF_Message(void*)',
+  'const char* TF_Version()',
+  'void* TF_NewGraph()',
+  'void TF_DeleteGraph(void*)',
+  'void* TF_NewOperation(void*, const char*, const char*)',
+  'void TF_SetDevice(void*, const char*)',
+  'void TF_AddInput(void*, TF_Output)',
+  'void TF_AddInputList(void*, TF_Output*, int)',
+  'void TF_AddControlInput(void*, void*)',
+  'void* TF_FinishOperation(void*, void*)',
+  'void TF_SetAttrInt(void*, const char*, int64_t)',
+  'void TF_SetAttrIntList(void*, const char*, int64_t*, int)',
+  'void TF_SetAttrFloat(void*, const char*, float)',
+  'void TF_SetAttrBool(void*, const char*, uint8_t)',
+  'void TF_SetAttrType(void*, const char*, int)',
+  'void TF_SetAttrString(void*, const char*, const char*, size_t)',
+  'void TF_SetAttrShape(void*, const char*, int64_t*, int)',
+  'void TF_SetAttrTensor(void*, const char*, void*, void*)',
+  'void* TF_AllocateTensor(int, int64_t*, int, size_t)',
+  'void* TF_TensorData(void*)',
+  'size_t TF_TensorByteSize(void*)',
+  'void TF_DeleteTensor(void*)',
+  'void* TF_GraphToFunctionWithControlOutputs(void*, const char*, uint8_t, int, void**, int, TF_Output*, int, TF_Output*, const char**, int, void**, const char**, void*, const char*, void*)',
+  'void TF_DeleteFunction(void*)',
+  'void* TFE_NewContextOptions()',
+  'void TFE_ContextOptionsSetConfig(void*, const uint8_t*, size_t, void*)',
+  'void* TFE_NewContext(void*, void*)',
+  'void TFE_DeleteContextOptions(void*)',
+  'void TFE_EnableCollectiveOps(void*, const uint8_t*, size_t, void*)',
+  'void TFE_AbortCollectiveOps(void*, void*)',
+  'void TFE_ContextAddFunction(void*, void*, void*)',
+  'void TFE_ContextRemoveFunction(void*, const char*, void*)',
+  'void* TFE_NewOp(void*, const char*, void*)',
+  'void TFE_DeleteOp(void*)',
+  'void TFE_OpSetDevice(void*, const char*, void*)',
+  'void TFE_OpAddInput(void*, void*, void*)',
+  'void TFE_OpSetAttrType(void*, const char*, int)',
+  'void TFE_OpSetAttrString(void*, const char*, const char*, size_t)',
+  'void TFE_OpSetAttrBool(void*, const char*, uint8_t)',
+  'void TFE_OpSetAttrShape(void*, const char*, int64_t*, int, void*)',
+  'void TFE_Execute(void*, _Out_ void**, _Inout_ int*, void*)',
+  'void* TFE_NewTensorHandle(void*, void*)',
+  'void* TFE_TensorHandleResolve(void*, void*)',
+  'void TFE_DeleteTensorHandle(void*)',
+] as const;
+
+type Declared = (typeof declarations)[number];
+type NameOf<D extends string> = D extends `${string} TF${infer Rest}(${string}` ? `TF${Rest}` : never;
+type FunctionName = NameOf<Declared>;
+
+export class TensorFlowLibrary {
+  readonly path: string;
+  readonly c: Record<FunctionName, NativeFunction>;
+  private readonly koffi: Koffi;
+
+  constructor(path: string, koffi: Koffi) {
+    this.path = path;
+    this.koffi = koffi;
+    const library = koffi.load(path);
+    koffi.struct('TF_Output', { oper: 'void*', index: 'int' });
+    const entries = declarations.map((declaration) => {
+      const name = /(TFE?_\w+)\(/.exec(declaration)![1]!;
+      return [name, library.func(declaration)] as const;
+    });
+    this.c = Object.fromEntries(entries) as Record<FunctionName, NativeFunction>;
+  }
+
+  get version(): string {
+    return this.c.TF_Version();
+  }
+
+  /** Bytes of native memory; copies out of it must happen before the owner is deleted. */
+  view(pointer: Pointer, bytes: number): ArrayBuffer {
+    return this.koffi.view(pointer, bytes);
+  }
+
+  /** Calls `body` with a status object and turns a failure into an error. */
+  checked<T>(what: string, body: (status: Pointer) => T): T {
+    const status = this.c.TF_NewStatus();
+    try {
+      const result = body(status);
+      this.check(what, status);
+      return result;
+    } finally {
+      this.c.TF_DeleteStatus(status);
+    }
+  }
+
+  check(what: string, status: Pointer): void {
+    if (this.c.TF_GetCode(status) === 0) return;
+    throw new ExecutorError('tensorflow', `TensorFlow could not ${what}: ${this.c.TF_Message(status)}`);
+  }
+}
+
+let library: TensorFlowLibrary | null | undefined;
+let problem = '';
+
+/** Opens libtensorflow the first time. */
+export function loadTensorFlow(): TensorFlowLibrary | undefined {
+  if (library !== undefined) return library ?? undefined;
+  library = null;
+  if (nodeProcess() === undefined) {
+    problem = 'libtensorflow needs Node';
+    return undefined;
+  }
+  const path = locateTensorFlow();
+  if (path === undefined) {
+    problem =
+      'no libtensorflow was found; `npx @gpt-lineage/compute install-native` puts one in the user cache';
+    return undefined;
+  }
+  const koffi = requireOptional<Koffi>('koffi');
+  if (koffi === undefined) {
+    problem = 'the optional dependency koffi is not installed';
+    return undefined;
+  }
+  // TensorFlow logs its start-up to stderr unless told otherwise.
+  const { env } = nodeProcess()!;
+  env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  try {
+    library = new TensorFlowLibrary(path, koffi);
+  } catch (error) {
+    problem = `${path} could not be opened: ${(error as Error).message}`;
+  }
+  return library ?? undefined;
+}
+
+/** Why `loadTensorFlow` gave nothing. */
+export function tensorFlowProblem(): string {
+  loadTensorFlow();
+  return problem;
+}

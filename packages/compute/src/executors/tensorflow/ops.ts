@@ -1,0 +1,309 @@
+import type { GraphNode, Value } from '../../capture/graph.js';
+import type { Lowering } from './lower.js';
+import { DT, type TfAttr, type TfRef } from './nodes.js';
+import { randomOps } from './ops-random.js';
+import { windowOps } from './ops-window.js';
+
+export type TfLowering = (l: Lowering, node: GraphNode) => TfRef | TfRef[];
+
+const T = (value: Value): TfAttr => ({ type: DT[value.dtype] });
+const int32: TfAttr = { type: DT.int32 };
+
+/** Same inputs, one attribute `T` taken from the first. */
+function plain(op: string): TfLowering {
+  return (l, node) =>
+    l.builder.op(
+      op,
+      node.inputs.map((value) => l.ref(value)),
+      { T: T(node.inputs[0]!) },
+    );
+}
+
+function untyped(op: string): TfLowering {
+  return (l, node) =>
+    l.builder.op(
+      op,
+      node.inputs.map((value) => l.ref(value)),
+    );
+}
+
+function reduction(op: string, typed = true): TfLowering {
+  return (l, node) => {
+    const [x] = node.inputs as [Value];
+    const { axes, keepDims } = node.attrs as { axes: number[]; keepDims: boolean };
+    const rank = x.shape.length;
+    const rows = axes.length === rank - 1 && axes.every((axis, i) => axis === i);
+    // The gradient of a bias: TensorFlow has a multi-threaded kernel for exactly this sum.
+    if (op === 'Sum' && rows && rank >= 2 && !keepDims && x.dtype === 'float32') {
+      return l.builder.op('BiasAddGrad', [l.ref(x)], { T: T(x), data_format: { string: 'NHWC' } });
+    }
+    return l.builder.op(op, [l.ref(x), l.builder.ints(axes)], {
+      ...(typed ? { T: T(x) } : {}),
+      Tidx: int32,
+      keep_dims: { bool: keepDims },
+    });
+  };
+}
+
+function argument(op: string): TfLowering {
+  return (l, node) =>
+    l.builder.op(op, [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.axis as number)], {
+      T: T(node.inputs[0]!),
+      Tidx: int32,
+      output_type: int32,
+    });
+}
+
+function cumulative(op: string): TfLowering {
+  return (l, node) =>
+    l.builder.op(op, [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.axis as number)], {
+      T: T(node.inputs[0]!),
+      Tidx: int32,
+      exclusive: { bool: node.attrs.exclusive as boolean },
+      reverse: { bool: node.attrs.reverse as boolean },
+    });
+}
+
+function matMul(l: Lowering, node: GraphNode): TfRef {
+  const [a, b] = node.inputs as [Value, Value];
+  const half = l.options.matmulPrecision === 'bf16' && a.dtype === 'float32';
+  const inputs = [l.ref(a), l.ref(b)].map((ref) => (half ? l.half(ref) : ref));
+  const type = half ? { type: DT.bfloat16 } : T(a);
+  const flat = a.shape.length === 2 && b.shape.length === 2;
+  const transposeA: TfAttr = { bool: node.attrs.transposeA as boolean };
+  const transposeB: TfAttr = { bool: node.attrs.transposeB as boolean };
+  const product = flat
+    ? l.builder.op('MatMul', inputs, { T: type, transpose_a: transposeA, transpose_b: transposeB })
+    : l.builder.op('BatchMatMulV2', inputs, { T: type, adj_x: transposeA, adj_y: transposeB });
+  return half ? fromHalf(l, product) : product;
+}
+
+function fromHalf(l: Lowering, ref: TfRef): TfRef {
+  return l.builder.op('Cast', [ref], {
+    SrcT: { type: DT.bfloat16 },
+    DstT: { type: DT.float32 },
+    Truncate: { bool: false },
+  });
+}
+
+/** `x + bias` over the last axis as BiasAdd, which grappler fuses into the matrix product before it. */
+function add(l: Lowering, node: GraphNode): TfRef {
+  const [a, b] = node.inputs as [Value, Value];
+  const bias = (x: Value, y: Value) =>
+    x.node.op === 'MatMul' &&
+    x.shape.length === 2 &&
+    y.shape.length === 1 &&
+    y.shape[0] === x.shape[1] &&
+    x.dtype === 'float32' &&
+    l.uses.get(x) === 1;
+  for (const [x, y] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    if (bias(x, y)) {
+      return l.builder.op('BiasAdd', [l.ref(x), l.ref(y)], { T: T(x), data_format: { string: 'NHWC' } });
+    }
+  }
+  return l.builder.op('AddV2', [l.ref(a), l.ref(b)], { T: T(a) });
+}
+
+const typedPlain = [
+  'Abs', 'Acos', 'Acosh', 'Asin', 'Asinh', 'Atan', 'Atan2', 'Atanh', 'Ceil', 'Cos', 'Cosh', 'Elu', 'Equal', 'Erf',
+  'Exp', 'Expm1', 'Floor', 'FloorDiv', 'Greater', 'GreaterEqual', 'IsFinite', 'IsInf', 'IsNan', 'Less', 'LessEqual',
+  'Log', 'Log1p', 'LogSoftmax', 'Maximum', 'Minimum', 'Neg', 'NotEqual', 'Pow', 'RealDiv', 'Reciprocal', 'Relu',
+  'Relu6', 'Round', 'Rsqrt', 'Selu', 'Sigmoid', 'Sign', 'Sin', 'Sinh', 'Softmax', 'Softplus', 'Sqrt', 'Square',
+  'SquaredDifference', 'Sub', 'Tan', 'Tanh',
+]; // biome-ignore format: a table
+
+export const lowerings: Record<string, TfLowering> = {
+  ...Object.fromEntries(typedPlain.map((op) => [op, plain(op)])),
+  ...windowOps,
+  ...randomOps,
+  Add: add,
+  Multiply: plain('Mul'),
+  Mod: plain('FloorMod'),
+  LogicalAnd: untyped('LogicalAnd'),
+  LogicalOr: untyped('LogicalOr'),
+  LogicalNot: untyped('LogicalNot'),
+  LogicalXor: untyped('NotEqual'),
+  Select: (l, node) =>
+    l.builder.op(
+      'SelectV2',
+      node.inputs.map((value) => l.ref(value)),
+      { T: T(node.inputs[1]!) },
+    ),
+  Cast: (l, node) => {
+    const [x] = node.inputs as [Value];
+    const to = node.outputs[0]!;
+    return l.builder.op('Cast', [l.ref(x)], { SrcT: T(x), DstT: T(to), Truncate: { bool: false } });
+  },
+  Sum: reduction('Sum'),
+  Mean: reduction('Mean'),
+  Max: reduction('Max'),
+  Min: reduction('Min'),
+  Prod: reduction('Prod'),
+  All: reduction('All', false),
+  Any: reduction('Any', false),
+  ArgMax: argument('ArgMax'),
+  ArgMin: argument('ArgMin'),
+  Cumsum: cumulative('Cumsum'),
+  Cumprod: cumulative('Cumprod'),
+  MatMul: matMul,
+  Einsum: (l, node) =>
+    l.builder.op('Einsum', [node.inputs.map((value) => l.ref(value))], {
+      equation: { string: node.attrs.equation as string },
+      N: { int: node.inputs.length },
+      T: T(node.inputs[0]!),
+    }),
+  Reshape: (l, node) =>
+    l.builder.op('Reshape', [l.ref(node.inputs[0]!), l.builder.ints(node.outputs[0]!.shape)], {
+      T: T(node.inputs[0]!),
+      Tshape: int32,
+    }),
+  Transpose: (l, node) =>
+    l.builder.op('Transpose', [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.perm as number[])], {
+      T: T(node.inputs[0]!),
+      Tperm: int32,
+    }),
+  Slice: (l, node) => {
+    const { begin, size } = node.attrs as { begin: number[]; size: number[] };
+    return l.builder.op('Slice', [l.ref(node.inputs[0]!), l.builder.ints(begin), l.builder.ints(size)], {
+      T: T(node.inputs[0]!),
+      Index: int32,
+    });
+  },
+  Concat: (l, node) =>
+    l.builder.op(
+      'ConcatV2',
+      [node.inputs.map((value) => l.ref(value)), l.builder.ints(node.attrs.axis as number)],
+      { N: { int: node.inputs.length }, T: T(node.inputs[0]!), Tidx: int32 },
+    ),
+  Tile: (l, node) =>
+    l.builder.op('Tile', [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.reps as number[])], {
+      T: T(node.inputs[0]!),
+      Tmultiples: int32,
+    }),
+  BroadcastTo: (l, node) =>
+    l.builder.op('BroadcastTo', [l.ref(node.inputs[0]!), l.builder.ints(node.outputs[0]!.shape)], {
+      T: T(node.inputs[0]!),
+      Tidx: int32,
+    }),
+  Fill: (l, node) => {
+    const out = node.outputs[0]!;
+    const value = l.builder.number(node.attrs.value as number, out.dtype);
+    return l.builder.op('Fill', [l.builder.ints(out.shape), value], { T: T(out), index_type: int32 });
+  },
+  Pad: (l, node) => {
+    const [x] = node.inputs as [Value];
+    const paddings = node.attrs.paddings as number[][];
+    const table = l.builder.constant({
+      dtype: DT.int32,
+      shape: [paddings.length, 2],
+      data: Int32Array.from(paddings.flat()),
+    });
+    const value = l.builder.number(node.attrs.value as number, x.dtype);
+    return l.builder.op('PadV2', [l.ref(x), table, value], { T: T(x), Tpaddings: int32 });
+  },
+  MirrorPad: (l, node) => {
+    const [x] = node.inputs as [Value];
+    const paddings = node.attrs.paddings as number[][];
+    const table = l.builder.constant({
+      dtype: DT.int32,
+      shape: [paddings.length, 2],
+      data: Int32Array.from(paddings.flat()),
+    });
+    return l.builder.op('MirrorPad', [l.ref(x), table], {
+      T: T(x),
+      Tpaddings: int32,
+      mode: { string: (node.attrs.mode as string).toUpperCase() },
+    });
+  },
+  Reverse: (l, node) =>
+    l.builder.op('ReverseV2', [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.axes as number[])], {
+      T: T(node.inputs[0]!),
+      Tidx: int32,
+    }),
+  Gather: (l, node) => {
+    const [x, indices] = node.inputs as [Value, Value];
+    return l.builder.op('GatherV2', [l.ref(x), l.ref(indices), l.builder.ints(node.attrs.axis as number)], {
+      Tparams: T(x),
+      Tindices: T(indices),
+      Taxis: int32,
+      batch_dims: { int: node.attrs.batchDims as number },
+    });
+  },
+  GatherNd: (l, node) => {
+    const [params, indices] = node.inputs as [Value, Value];
+    return l.builder.op('GatherNd', [l.ref(params), l.ref(indices)], {
+      Tparams: T(params),
+      Tindices: T(indices),
+    });
+  },
+  ScatterNd: (l, node) => {
+    const [indices, updates] = node.inputs as [Value, Value];
+    return l.builder.op(
+      'ScatterNd',
+      [l.ref(indices), l.ref(updates), l.builder.ints(node.outputs[0]!.shape)],
+      { T: T(updates), Tindices: T(indices) },
+    );
+  },
+  TensorScatterUpdate: (l, node) => {
+    const [tensor, indices, updates] = node.inputs as [Value, Value, Value];
+    return l.builder.op('TensorScatterUpdate', [l.ref(tensor), l.ref(indices), l.ref(updates)], {
+      T: T(tensor),
+      Tindices: T(indices),
+    });
+  },
+  OneHot: (l, node) => {
+    const [indices] = node.inputs as [Value];
+    const { depth, onValue, offValue } = node.attrs as Record<string, number>;
+    const out = node.outputs[0]!;
+    return l.builder.op(
+      'OneHot',
+      [
+        l.ref(indices),
+        l.builder.ints(depth!),
+        l.builder.number(onValue!, out.dtype),
+        l.builder.number(offValue!, out.dtype),
+      ],
+      { T: T(out), TI: T(indices), axis: { int: -1 } },
+    );
+  },
+  MatrixBandPart: (l, node) =>
+    l.builder.op(
+      'MatrixBandPart',
+      node.inputs.map((value) => l.ref(value)),
+      { T: T(node.inputs[0]!), Tindex: T(node.inputs[1]!) },
+    ),
+  TopK: (l, node) => {
+    const [x] = node.inputs as [Value];
+    const top = l.builder.add('TopKV2', [l.ref(x), l.builder.ints(node.attrs.k as number)], {
+      T: T(x),
+      sorted: { bool: node.attrs.sorted as boolean },
+      Tk: int32,
+      index_type: int32,
+    });
+    return [0, 1].map((index) => ({ node: top, index }));
+  },
+  UnsortedSegmentSum: (l, node) => {
+    const [x, ids] = node.inputs as [Value, Value];
+    return l.builder.op(
+      'UnsortedSegmentSum',
+      [l.ref(x), l.ref(ids), l.builder.ints(node.attrs.numSegments as number)],
+      { T: T(x), Tindices: T(ids), Tnumsegments: int32 },
+    );
+  },
+  SparseSoftmaxCrossEntropy: (l, node) => {
+    const [logits, labels] = node.inputs as [Value, Value];
+    const loss = l.builder.add('SparseSoftmaxCrossEntropyWithLogits', [l.ref(logits), l.ref(labels)], {
+      T: T(logits),
+      Tlabels: T(labels),
+    });
+    return [0, 1].map((index) => ({ node: loss, index }));
+  },
+  // L2Loss is half the sum of squares, in one pass and without a temporary.
+  SumOfSquares: (l, node) => {
+    const half = l.builder.op('L2Loss', [l.ref(node.inputs[0]!)], { T: T(node.inputs[0]!) });
+    return l.builder.op('Mul', [half, l.builder.number(2)], { T: T(node.inputs[0]!) });
+  },
+};
