@@ -15,6 +15,25 @@ export {
   type LayerAttentionInput,
 } from './config/layer-attention.js';
 export { gpt3PrintedSizes, type PresetName, type PrintedSize, presets } from './config/presets.js';
+export { type DocumentSourceOptions, documentSource, parseJsonl, parseJsonlTexts } from './data/documents.js';
+export { DataError } from './data/errors.js';
+export { gpt3MixtureWeights, type MixturePart, mixtureSource } from './data/mixture.js';
+export { type PackedRows, packBestFit, packedBatch, type TrainingExample } from './data/packing.js';
+export {
+  type SourceTokenizer,
+  type TextSource,
+  type TextSourceOptions,
+  textSource,
+} from './data/text-source.js';
+export {
+  IGNORE_INDEX,
+  type SourceEpochs,
+  type TokenBatch,
+  type TokenSource,
+  type ValidationSource,
+} from './data/token-batch.js';
+export { arrayStore, type TokenStore } from './data/token-store.js';
+export { type WindowOptions, windowSource, windowValidation } from './data/window-source.js';
 export {
   CheckpointError,
   ContextLengthError,
@@ -48,3 +67,20 @@ export { ByteTokenizer } from './tokenization/byte-tokenizer.js';
 export { CharacterTokenizer } from './tokenization/character-tokenizer.js';
 export { tokenizerFromJSON } from './tokenization/load-tokenizer.js';
 export type { Tokenizer } from './tokenization/tokenizer.js';
+export type { CheckpointStore, SavedTraining, TrainableModel } from './training/checkpoint-store.js';
+export { DivergedError, TrainingError } from './training/errors.js';
+export type {
+  CheckpointEvent,
+  EndEvent,
+  GuardEvent,
+  SampleEvent,
+  StartEvent,
+  StepEvent,
+  TrainingEvent,
+  ValidationEvent,
+} from './training/events.js';
+export type { GuardOptions } from './training/guard.js';
+export { type BatchRamp, type LearningRateOptions, learningRateAt } from './training/learning-rate.js';
+export { pretrain, validationLoss } from './training/pretrain.js';
+export type { PretrainOptions } from './training/pretrain-options.js';
+export { type Recipe, type RecipeName, recipes } from './training/recipes.js';
