@@ -19,3 +19,25 @@ export { type Clipped, clipByGlobalNorm, clipFactor, globalNorm, type TensorMap 
 export { layerNorm } from './ops/layer-norm.js';
 export { type LinearOptions, linear } from './ops/linear.js';
 export { type CausalSoftmaxOptions, causalSoftmax, logSoftmax, softmax } from './ops/softmax.js';
+export { GradientAccumulator } from './optim/accumulate.js';
+export { AdamW, type AdamWOptions } from './optim/adamw.js';
+export {
+  type ApplyOptions,
+  type GradientMap,
+  type NoDecay,
+  Optimizer,
+  type OptimizerState,
+  type VariableMap,
+  vectorsOnly,
+} from './optim/optimizer.js';
+export {
+  constantSchedule,
+  cosineSchedule,
+  type DecayOptions,
+  linearSchedule,
+  type Schedule,
+  type WSDOptions,
+  warmup,
+  wsdSchedule,
+} from './optim/schedules.js';
+export { SGD, type SGDOptions } from './optim/sgd.js';
