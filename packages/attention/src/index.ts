@@ -1,4 +1,6 @@
 export { type BandedAttentionOptions, bandedAttention } from './banded.js';
+export { type CacheLayer, KVCache, type KVCacheOptions } from './cache/kv-cache.js';
+export type { CachedKeys, CachedPositions } from './cache/slots.js';
 export { denseAttention } from './dense.js';
 export { AttentionOptionError, CacheError, ShapeMismatchError } from './errors.js';
 export type {

@@ -46,7 +46,7 @@ export function random(shape: readonly number[], seed: number): tf.Tensor4D {
     { length: size },
     () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
   );
-  return tf.tensor(values, [...shape]) as tf.Tensor4D;
+  return tf.tensor(values, [...shape]) as tf.Tensor as tf.Tensor4D;
 }
 
 export interface ReferenceInputs {

@@ -47,9 +47,7 @@ export function columnPattern(stride: number): AttentionPattern {
   return {
     name: `column(${stride})`,
     allows: (i, j) => j <= i && (i - j) % stride === 0,
-    mask: (i, j) =>
-      // |i − j| keeps the remainder away from the sign rules that differ between backends.
-      tf.logicalAnd(tf.lessEqual(j, i), tf.equal(tf.mod(tf.abs(tf.sub(i, j)), int(stride)), 0)),
+    mask: (i, j) => tf.logicalAnd(tf.lessEqual(j, i), tf.equal(tf.mod(tf.sub(i, j), int(stride)), 0)),
   };
 }
 
