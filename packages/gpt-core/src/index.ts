@@ -80,7 +80,7 @@ export type {
   ValidationEvent,
 } from './training/events.js';
 export type { GuardOptions } from './training/guard.js';
-export { type BatchRamp, type LearningRateOptions, learningRateAt } from './training/learning-rate.js';
+export { type BatchRamp, type LearningRateOptions, learningRateSchedule } from './training/learning-rate.js';
 export { pretrain, validationLoss } from './training/pretrain.js';
 export type { PretrainOptions } from './training/pretrain-options.js';
 export { type Recipe, type RecipeName, recipes } from './training/recipes.js';

@@ -1,12 +1,19 @@
+import {
+  constantSchedule,
+  cosineSchedule,
+  linearSchedule,
+  type Schedule,
+  wsdSchedule,
+} from '@gpt-lineage/compute';
 import { TrainingError } from './errors.js';
 
-/** How the learning rate moves. Amounts are in steps, or in tokens when `unit` is `'tokens'` (as GPT-3 counts). */
+/** How the learning rate moves. Lengths are in steps, or in tokens when the run counts those (as GPT-3 does). */
 export interface LearningRateOptions {
   /** Highest rate. */
   peak: number;
   /** Rate at the end of the decay. Default `peak / 10`. */
   minimum?: number;
-  /** Length of the linear rise from 0. Default 0. */
+  /** Length of the linear rise. Default 0. */
   warmup?: number;
   /**
    * `'cosine'` (default) and `'linear'` fall from the end of warm-up to `decay`; `'constant'` stays;
@@ -25,24 +32,40 @@ export interface LearningRateOptions {
 /** Share of a `wsd` schedule that is decay. */
 const WSD_DECAY = 0.2;
 
-/** The learning rate after `amount` steps (or tokens). */
-export function learningRateAt(amount: number, options: LearningRateOptions): number {
-  const { peak, warmup = 0, shape = 'cosine', decay, warmupStart = 'nanogpt' } = options;
+/**
+ * The learning rate as a function of steps (or tokens) done.
+ *
+ * @throws {TrainingError} naming the field that is out of range
+ */
+export function learningRateSchedule(options: LearningRateOptions): Schedule {
+  const { peak, warmup = 0, shape = 'cosine', decay } = options;
   const minimum = options.minimum ?? peak / 10;
-  if (amount < warmup)
-    return (
-      (peak * (amount + (warmupStart === 'nanogpt' ? 1 : 0))) / (warmup + (warmupStart === 'nanogpt' ? 1 : 0))
-    );
-  if (shape === 'constant') return peak;
-  if (amount >= decay) return minimum;
-  const from = shape === 'wsd' ? Math.max(warmup, decay * (1 - WSD_DECAY)) : warmup;
-  if (amount < from) return peak;
-  const done = (amount - from) / (decay - from);
-  const left = shape === 'cosine' ? 0.5 * (1 + Math.cos(Math.PI * done)) : 1 - done;
-  return minimum + left * (peak - minimum);
+  const bad = (field: string, value: number, fix: string) =>
+    new TrainingError(`${field} is ${value}: ${fix}.`, { field });
+  if (!(peak > 0 && Number.isFinite(peak))) throw bad('learningRate', peak, 'give a positive number');
+  if (!(minimum >= 0 && minimum <= peak))
+    throw bad('minLearningRate', minimum, `give a number from 0 to the learning rate ${peak}`);
+  if (!(warmup >= 0)) throw bad('warmup', warmup, 'give 0 or more');
+  if (!(decay > 0)) throw bad('decay', decay, 'give a positive length');
+  // A short run may end within its warm-up: then there is nothing to decay.
+  const total = Math.max(decay, warmup);
+  const decaying = { peak, final: minimum, warmupSteps: warmup, totalSteps: total };
+  const shapes: Record<typeof shape, () => Schedule> = {
+    cosine: () => cosineSchedule(decaying),
+    linear: () => linearSchedule(decaying),
+    wsd: () => wsdSchedule({ ...decaying, decaySteps: Math.min(WSD_DECAY * total, total - warmup) }),
+    constant: () => {
+      const steady = constantSchedule(peak);
+      return (amount) => (amount < warmup ? (peak * (amount + 1)) / (warmup + 1) : steady(amount));
+    },
+  };
+  const schedule = shapes[shape]();
+  return options.warmupStart === 'hf'
+    ? (amount) => (amount < warmup ? (peak * amount) / warmup : schedule(amount))
+    : schedule;
 }
 
-/** GPT-3's growing batch: linear in tokens from `from` to `to` rows (Few-Shot Learners, appendix B). */
+/** GPT-3's growing batch: linear in tokens up to the full batch (Few-Shot Learners, appendix B). */
 export interface BatchRamp {
   /** Tokens per batch at the start; 32,000 in GPT-3. */
   fromTokens: number;
@@ -50,9 +73,7 @@ export interface BatchRamp {
   overTokens: number;
 }
 
-/**
- * Rows of the next batch, a multiple of `multiple` (the micro-batch, so that compiled shapes never change).
- */
+/** Rows of the next batch, a multiple of `multiple` (the micro-batch, so that compiled shapes never change). */
 export function rampedRows(
   tokens: number,
   fullRows: number,
@@ -64,17 +85,4 @@ export function rampedRows(
   const fromRows = ramp.fromTokens / contextLength;
   const rows = fromRows + (fullRows - fromRows) * (tokens / ramp.overTokens);
   return Math.min(fullRows, Math.max(multiple, Math.round(rows / multiple) * multiple));
-}
-
-/** @throws {TrainingError} naming the field */
-export function checkLearningRate(options: LearningRateOptions): void {
-  const { peak, warmup = 0, decay } = options;
-  const minimum = options.minimum ?? peak / 10;
-  const bad = (field: string, value: number, fix: string) =>
-    new TrainingError(`${field} is ${value}: ${fix}.`, { field });
-  if (!(peak > 0 && Number.isFinite(peak))) throw bad('learningRate', peak, 'give a positive number');
-  if (!(minimum >= 0 && minimum <= peak))
-    throw bad('minLearningRate', minimum, `give a number from 0 to the learning rate ${peak}`);
-  if (!(warmup >= 0)) throw bad('warmup', warmup, 'give 0 or more');
-  if (!(decay >= 0)) throw bad('decay', decay, 'give a positive length');
 }

@@ -71,6 +71,11 @@ export interface PretrainOptions {
   resume?: boolean;
   /** Ends training after the current step, with a checkpoint. */
   signal?: AbortSignal;
-  /** `'auto'` (default) compiles the step where compute can; `'eager'` never does. */
-  execution?: 'auto' | 'eager';
+  /**
+   * `'auto'` (default): a captured graph where TensorFlow is the active backend, op by op elsewhere. `'onnx'` captures
+   * for ONNX Runtime.
+   */
+  execution?: 'auto' | 'eager' | 'tensorflow' | 'onnx';
+  /** `'bf16'` rounds the operands of matrix products to bfloat16; captured TensorFlow only. Default `'float32'`. */
+  precision?: 'float32' | 'bf16';
 }

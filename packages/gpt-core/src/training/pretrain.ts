@@ -48,7 +48,8 @@ export async function* pretrain(
     flopsPerToken: describe(model.config).trainingFlopsPerToken,
     settings: settingsOf(options, source, batchSize, microBatchSize),
     ...(validation && {
-      validate: () => validationLoss(model, validation, microBatchSize, validationBatches),
+      validate: (evaluate: (feeds: Feeds) => Promise<number>) =>
+        averageLoss(validation, microBatchSize, validationBatches, evaluate),
     }),
   });
 }
@@ -72,6 +73,7 @@ function languageModelTask(
     tokens: (batch) => batch.batchSize * batch.length,
     feeds: tokenFeeds,
     loss: (inputs, seed) => languageModelLoss(model, inputs, { training: true, seed, gradientCheckpointing }),
+    evaluate: (inputs) => languageModelLoss(model, inputs, { training: false }),
     ...(source.bytesPerToken !== undefined && { bytesPerTarget: source.bytesPerToken }),
     asTokens: (batch) => batch,
   };
@@ -137,25 +139,35 @@ export function paddedRows(batch: TokenBatch, from: number, to: number): TokenBa
 export async function validationLoss(
   model: GPT,
   validation: ValidationSource,
+  options: { batchSize?: number; maxBatches?: number } = {},
+): Promise<{ loss: number; targets: number; bitsPerByte?: number }> {
+  const { batchSize = 8, maxBatches } = options;
+  return averageLoss(validation, batchSize, maxBatches, async (feeds) => {
+    const loss = tf.tidy(() => {
+      const inputs = Object.entries(feeds).map(([name, { data, shape }]) => [
+        name,
+        tf.tensor(data, [...shape], 'int32'),
+      ]);
+      return languageModelLoss(model, Object.fromEntries(inputs), { training: false });
+    });
+    const [value] = await loss.data();
+    loss.dispose();
+    return value!;
+  });
+}
+
+async function averageLoss(
+  validation: ValidationSource,
   batchSize: number,
-  maxBatches?: number,
+  maxBatches: number | undefined,
+  evaluate: (feeds: Feeds) => Promise<number>,
 ): Promise<{ loss: number; targets: number; bitsPerByte?: number }> {
   let total = 0;
   let targets = 0;
   for await (const batch of validation.batches(batchSize, maxBatches)) {
     const count = countTargets(batch.labels);
-    const loss = tf.tidy(() => {
-      const inputs = Object.fromEntries(
-        Object.entries(tokenFeeds(batch)).map(([name, { data, shape }]) => [
-          name,
-          tf.tensor(data, [...shape], 'int32'),
-        ]),
-      );
-      return languageModelLoss(model, inputs, { training: false });
-    });
-    total += ((await loss.data())[0] ?? Number.NaN) * count;
+    total += (await evaluate(tokenFeeds(batch))) * count;
     targets += count;
-    loss.dispose();
   }
   const loss = total / Math.max(1, targets);
   const { bytesPerToken } = validation;
@@ -210,7 +222,6 @@ function settingsOf(
     'minLearningRate',
     'warmup',
     'schedule',
-    'decay',
     'scheduleUnit',
     'warmupStart',
     'betas',
@@ -221,6 +232,7 @@ function settingsOf(
     'seed',
     'emaDecay',
     'batchRamp',
+    'precision',
   ] as const;
   for (const name of names) {
     const value = options[name];

@@ -1,21 +1,23 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hash32 } from '../data/random.js';
-import type { CheckpointStore, TrainableModel } from './checkpoint-store.js';
+import type { CheckpointStore } from './checkpoint-store.js';
 import { DivergedError, TrainingError } from './errors.js';
 import type { CheckpointEvent, EndEvent, TrainingEvent, ValidationEvent } from './events.js';
 import { GradientStep } from './gradient-step.js';
 import { StepGuard } from './guard.js';
-import { checkLearningRate, type LearningRateOptions, learningRateAt, rampedRows } from './learning-rate.js';
+import { type LearningRateOptions, learningRateSchedule, rampedRows } from './learning-rate.js';
 import type { PretrainOptions } from './pretrain-options.js';
 import { MachineRate, Throughput } from './throughput.js';
 import type { TrainingState } from './training-state.js';
-import type { TrainingTask } from './training-task.js';
+import type { Feeds, TrainingTask } from './training-task.js';
 import { WeightAverage } from './weight-average.js';
 
 /** The loop's options: all of `pretrain`'s, with validation as a function of the task. */
 export interface LoopOptions extends Omit<PretrainOptions, 'validation' | 'validationBatches'> {
-  /** Mean loss on held-out data. */
-  validate?: () => Promise<{ loss: number; targets: number; bitsPerByte?: number }>;
+  /** Mean loss on held-out data; `evaluate` gives the loss of one batch. */
+  validate?: (
+    evaluate: (feeds: Feeds) => Promise<number>,
+  ) => Promise<{ loss: number; targets: number; bitsPerByte?: number }>;
   /** Steps of the whole run, always resolved here. */
   steps: number;
   /** Arithmetic of one trained token, forward and backward; for the MFU estimate. */
@@ -37,14 +39,15 @@ export async function* trainingLoop<Batch>(
 ): AsyncGenerator<TrainingEvent, void, void> {
   const { model } = task;
   const { steps, seed = 0, checkpoints, signal, clipNorm = 1 } = options;
-  const learningRate = scheduleOf(options);
   const microRows = options.microBatchSize ?? options.batchSize ?? 12;
   const fullRows = options.batchSize ?? 12;
   checkSizes(fullRows, microRows);
   const variables = trainedVariables(task, options.trainable);
   const guard = new StepGuard(options.guard === false ? {} : options.guard);
-  const stepper = new GradientStep(task, variables, options);
+  let settings: LoopOptions['settings'] = { ...options.settings, decay: decayOf(options) };
+  scheduleOf(options, decayOf(options)); // Refuses bad rates before anything is allocated.
   const average = options.emaDecay === undefined ? undefined : new WeightAverage(variables, options.emaDecay);
+  const stepper = new GradientStep(task, variables, average, options);
   const progress = { step: 0, tokens: 0, updates: 0, bestLoss: null as number | null, sinceBest: 0 };
   let elapsedBefore = 0;
   const startedAt = performance.now();
@@ -56,7 +59,7 @@ export async function* trainingLoop<Batch>(
     source: task.position,
     guard: guard.state,
     elapsedMs: elapsedBefore + performance.now() - startedAt,
-    settings: options.settings,
+    settings,
   });
   const checkpoint = async (store: CheckpointStore, isBest: boolean): Promise<CheckpointEvent> => {
     const from = performance.now();
@@ -68,7 +71,7 @@ export async function* trainingLoop<Batch>(
     if (!options.validate) return undefined;
     const from = performance.now();
     const restore = average?.swapIn();
-    const result = await options.validate().finally(() => restore?.());
+    const result = await options.validate((feeds) => stepper.evaluate(feeds)).finally(() => restore?.());
     const isBest = progress.bestLoss === null || result.loss < progress.bestLoss;
     if (isBest) progress.bestLoss = result.loss;
     progress.sinceBest = isBest ? 0 : progress.sinceBest + 1;
@@ -97,7 +100,9 @@ export async function* trainingLoop<Batch>(
     let resumedFrom: string | undefined;
     const saved = options.resume ? await checkpoints?.latest() : undefined;
     if (saved) {
-      requireSameSettings(saved.state.settings, options.settings, saved.path);
+      // A longer run keeps the schedule it began with, unless told otherwise.
+      if (options.decay === undefined) settings = { ...settings, decay: saved.state.settings.decay ?? null };
+      requireSameSettings(saved.state.settings, settings, saved.path);
       await saved.restoreWeights(model);
       stepper.restore(saved.tensors, saved.state.updates, saved.path);
       average?.restore(saved.tensors, saved.path);
@@ -116,6 +121,7 @@ export async function* trainingLoop<Batch>(
       tokensPerStep: options.tokensPerStep,
       ...(resumedFrom !== undefined && { resumedFrom }),
     };
+    const learningRate = scheduleOf(options, Number(settings.decay));
     const throughput = new Throughput();
     const machine = options.flopsPerToken === undefined ? undefined : await MachineRate.measure();
     let savedAt = saved ? progress.step : -1;
@@ -130,6 +136,10 @@ export async function* trainingLoop<Batch>(
       const rows = rampedRows(progress.tokens, fullRows, options.contextLength, microRows, options.batchRamp);
       const batch = await task.next(rows);
       const targets = task.targets(batch);
+      if (targets === 0)
+        throw new TrainingError(
+          `The batch of step ${progress.step + 1} has no token to train on: check the loss mask of the source.`,
+        );
       for (let row = 0, index = 0; row < rows; row += microRows, index++) {
         const micro = task.micro(batch, row, row + microRows);
         // Every target weighs the same, however the batch was cut.
@@ -144,8 +154,7 @@ export async function* trainingLoop<Batch>(
       const rate = learningRate(progress) * guard.learningRateScale;
       if (verdict) stepper.discard();
       else {
-        stepper.apply(rate, clipNorm === null ? undefined : { clipNorm, gradientNorm });
-        average?.update();
+        await stepper.apply(rate, clipNorm === null ? undefined : { clipNorm, gradientNorm });
         progress.updates++;
       }
       progress.step++;
@@ -217,19 +226,29 @@ export async function* trainingLoop<Batch>(
   }
 }
 
+/** Length of the schedule: the whole run, unless it is given. */
+function decayOf(options: LoopOptions): number {
+  return (
+    options.decay ??
+    (options.scheduleUnit === 'tokens' ? options.steps * options.tokensPerStep : options.steps)
+  );
+}
+
 /** The learning rate of the step after `progress`. */
-function scheduleOf(options: LoopOptions): (progress: { step: number; tokens: number }) => number {
-  const inTokens = options.scheduleUnit === 'tokens';
+function scheduleOf(
+  options: LoopOptions,
+  decay: number,
+): (progress: { step: number; tokens: number }) => number {
   const rate: LearningRateOptions = {
     peak: options.learningRate ?? 6e-4,
     ...(options.minLearningRate !== undefined && { minimum: options.minLearningRate }),
     warmup: options.warmup ?? 0,
     shape: options.schedule ?? 'cosine',
-    decay: options.decay ?? (inTokens ? options.steps * options.tokensPerStep : options.steps),
+    decay,
     ...(options.warmupStart !== undefined && { warmupStart: options.warmupStart }),
   };
-  checkLearningRate(rate);
-  return ({ step, tokens }) => learningRateAt(inTokens ? tokens : step, rate);
+  const schedule = learningRateSchedule(rate);
+  return ({ step, tokens }) => schedule(options.scheduleUnit === 'tokens' ? tokens : step);
 }
 
 function checkSizes(fullRows: number, microRows: number): void {
@@ -277,5 +296,3 @@ function requireSameSettings(
       );
   }
 }
-
-export type { TrainableModel };

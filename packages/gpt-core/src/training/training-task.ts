@@ -29,6 +29,8 @@ export interface TrainingTask<Batch> {
   feeds(batch: Batch): Feeds;
   /** The mean loss over the targets, from tensors made of `feeds`. */
   loss(inputs: Readonly<Record<string, tf.Tensor>>, seed: number | tf.Tensor): tf.Scalar;
+  /** The same without dropout, for held-out data. */
+  evaluate(inputs: Readonly<Record<string, tf.Tensor>>): tf.Scalar;
   /** Bytes of text per target, for bits per byte. */
   readonly bytesPerTarget?: number;
   /** The batch as token rows, to be kept when it makes training fail. */

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { TrainingEvent } from '../../src/training/events.js';
 import type { TokenBatch, TokenSource } from '../../src/data/token-batch.js';
 import { CharacterTokenizer } from '../../src/tokenization/character-tokenizer.js';
+import type { TrainingEvent } from '../../src/training/events.js';
 
 /** Every event of a run. */
 export async function collect(events: AsyncIterable<TrainingEvent>): Promise<TrainingEvent[]> {

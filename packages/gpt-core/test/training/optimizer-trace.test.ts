@@ -7,7 +7,14 @@ import { collect, fixedSource, weightsOf } from '../support/training.js';
 interface Trace {
   runs: Record<
     string,
-    { loss: number[]; lr: number[]; grad_norm: number[]; loss_after: number; clip: number | null; decay: string }
+    {
+      loss: number[];
+      lr: number[];
+      grad_norm: number[];
+      loss_after: number;
+      clip: number | null;
+      decay: string;
+    }
   >;
 }
 
@@ -29,7 +36,11 @@ describe('ten AdamW steps equal PyTorch’s', () => {
     const tokenIds = Int32Array.from(ids.values);
     // Position t is labelled with token t + 1; the last one of a row has no label.
     const labels = tokenIds.map((_, i) => ((i + 1) % length === 0 ? -100 : tokenIds[i + 1]!));
-    const schedule = name.startsWith('nanogpt') ? 'nanogpt_cosine' : name.includes('cosine') ? 'hf_cosine' : 'constant';
+    const schedule = name.startsWith('nanogpt')
+      ? 'nanogpt_cosine'
+      : name.includes('cosine')
+        ? 'hf_cosine'
+        : 'constant';
     using model = await GPT.load(fixturePath('gpt2-tiny/model'));
     const events = await collect(
       pretrain(model, fixedSource({ batchSize, length, tokenIds, labels }), {
