@@ -6,7 +6,7 @@ export default defineConfig([
   // The command line and the worker are programs, not modules to import: ESM only, no types.
   library({
     platform: 'node',
-    entry: { cli: 'src/cli/main.ts', worker: 'src/pipeline/worker.ts' },
+    entry: { cli: 'src/cli/main.ts', worker: 'src/worker.ts' },
     format: ['esm'],
     dts: false,
     clean: false,

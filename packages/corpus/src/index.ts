@@ -1,3 +1,16 @@
+export { type Banding, chooseBands } from './dedup/bands.js';
+export {
+  type Deduplicable,
+  type DeduplicateOptions,
+  type DeduplicationResult,
+  type DroppedDuplicate,
+  deduplicate,
+} from './dedup/deduplicate.js';
+export type { FuzzyOptions } from './dedup/deduplication-index.js';
+export type { KeepPolicy } from './dedup/keep-best.js';
+export { estimateJaccard, MinHasher } from './dedup/minhash.js';
+export { jaccard, shingleHashes } from './dedup/shingles.js';
+export type { Document } from './document.js';
 export {
   ConfigError,
   FileError,
@@ -22,6 +35,23 @@ export {
   type TokenWindow,
   type WindowMixtureOptions,
 } from './mixture/mixture.js';
+export { type NormaliseOptions, normaliseText } from './normalise/normalise-text.js';
+export { type PiiKind, type ScrubOptions, type ScrubResult, scrubPii } from './normalise/scrub-pii.js';
+export { identifyLanguage } from './quality/language.js';
+export {
+  paretoKeeps,
+  QualityClassifier,
+  type QualityClassifierOptions,
+  qualityClassifier,
+} from './quality/quality-classifier.js';
+export {
+  brokenRule,
+  type QualityPreset,
+  type QualityRules,
+  qualityPresets,
+} from './quality/quality-rules.js';
+export { type TextStatistics, textStatistics } from './quality/text-statistics.js';
+export { type WordListOptions, wordListFilter } from './quality/word-list.js';
 export type { ShardHeader, TokenArray, TokenType } from './shards/format.js';
 export { type PackedPart, type PackingStrategy, packDocuments } from './shards/pack-documents.js';
 export { exportTokenBin, importTokenBin } from './shards/token-bin.js';

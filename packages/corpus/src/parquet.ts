@@ -142,7 +142,10 @@ export async function* readParquet(
   path: string,
   { columns, bytes }: { columns?: string[]; bytes?: ByteSource } = {},
 ): AsyncGenerator<ParquetRecord> {
-  for await (const group of readParquetGroups(path, { ...(columns && { columns }), ...(bytes && { bytes }) })) {
+  for await (const group of readParquetGroups(path, {
+    ...(columns && { columns }),
+    ...(bytes && { bytes }),
+  })) {
     yield* group;
   }
 }
@@ -182,7 +185,9 @@ export async function* readParquetGroups(
         });
       } catch (cause) {
         if (cause instanceof FileError) throw cause;
-        throw new FileError(path, 'corrupt', `row group of rows ${rowStart} to ${rowEnd} cannot be read`, { cause });
+        throw new FileError(path, 'corrupt', `row group of rows ${rowStart} to ${rowEnd} cannot be read`, {
+          cause,
+        });
       }
       if (rows.length !== rowEnd - rowStart) {
         throw new FileError(path, 'corrupt', `row group holds ${rows.length} of ${rowEnd - rowStart} rows`);

@@ -31,7 +31,8 @@ export async function* readBytes(path: string, options: ByteStreamOptions = {}):
   const head = first.value;
   const chunks = prepend(head, raw);
   if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzip(path, chunks);
-  else if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) yield* unzstd(path, chunks);
+  else if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd)
+    yield* unzstd(path, chunks);
   else yield* chunks;
 }
 
@@ -119,7 +120,9 @@ async function* throughTransform(
     await feed;
   } catch (cause) {
     if (sourceError) throw sourceError;
-    throw new FileError(path, 'truncated', `its ${name} stream is broken or cut off; nothing of it is used`, { cause });
+    throw new FileError(path, 'truncated', `its ${name} stream is broken or cut off; nothing of it is used`, {
+      cause,
+    });
   } finally {
     stream.destroy();
     await feed;
@@ -148,7 +151,9 @@ async function* unzstd(path: string, chunks: AsyncIterable<Uint8Array>): AsyncGe
     try {
       stream.push(chunk, final);
     } catch (cause) {
-      throw new FileError(path, 'truncated', 'its zstd stream is broken or cut off; nothing of it is used', { cause });
+      throw new FileError(path, 'truncated', 'its zstd stream is broken or cut off; nothing of it is used', {
+        cause,
+      });
     }
   };
   for await (const chunk of chunks) {

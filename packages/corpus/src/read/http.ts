@@ -46,7 +46,9 @@ export async function* fetchBytes(url: string, signal?: AbortSignal): AsyncGener
     } catch (cause) {
       if (cause instanceof FileError || signal?.aborted) throw cause;
       if (++attempt >= maxAttempts) {
-        throw new FileError(url, 'http', `gave up after ${attempt} attempts: ${(cause as Error).message}`, { cause });
+        throw new FileError(url, 'http', `gave up after ${attempt} attempts: ${(cause as Error).message}`, {
+          cause,
+        });
       }
       await sleep(100 * 2 ** attempt, undefined, { ...(signal && { signal }) });
     }

@@ -61,7 +61,10 @@ export async function expandInputs(
     }
     const matches = await glob(pattern, { cwd: stats ? path : cwd, absolute: true, onlyFiles: true });
     if (matches.length === 0) {
-      throw new ConfigError('files', stats ? `${path} holds no files` : `no file matches ${input} (from ${cwd})`);
+      throw new ConfigError(
+        'files',
+        stats ? `${path} holds no files` : `no file matches ${input} (from ${cwd})`,
+      );
     }
     for (const match of matches) found.add(resolve(match));
   }

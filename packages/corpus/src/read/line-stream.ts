@@ -36,7 +36,11 @@ export async function* splitLines(
 
   const tooLong = (bytes: number) => {
     if (!onLongLine) {
-      throw new FileError(path, 'line-too-long', `line ${number} has ${bytes} bytes; the limit is ${maxLineBytes}`);
+      throw new FileError(
+        path,
+        'line-too-long',
+        `line ${number} has ${bytes} bytes; the limit is ${maxLineBytes}`,
+      );
     }
     onLongLine(number, bytes);
   };
@@ -56,7 +60,10 @@ export async function* splitLines(
     }
     const last = chunk.lastIndexOf(newline);
     if (last >= start) {
-      const block = pendingBytes > 0 ? Buffer.concat([...pending, chunk.subarray(start, last)]) : chunk.subarray(start, last);
+      const block =
+        pendingBytes > 0
+          ? Buffer.concat([...pending, chunk.subarray(start, last)])
+          : chunk.subarray(start, last);
       pending = [];
       pendingBytes = 0;
       for (const text of decodeBlock(path, block, number)) {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
 import { parse } from 'csv-parse';
 import { FileError, RecordError } from '../errors.js';
 import { openLocalBytes, readParquet } from '../parquet.js';
@@ -6,8 +8,6 @@ import { openRemoteBytes } from './http.js';
 import { type InputFile, isUrl } from './input-files.js';
 import { defaultMaxLineBytes, splitLines } from './line-stream.js';
 import { encodingError, toUtf8, utf8Decoder } from './text-decoding.js';
-import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
 
 /** A record as it stands in the file. */
 export interface RawRecord {
@@ -37,7 +37,10 @@ export interface RecordStreamOptions extends ByteStreamOptions {
  * @throws {FileError} when the file as a whole is unusable; what came before is then not to be trusted
  * @throws {RecordError} for one bad record, unless `onBadRecord` is given
  */
-export async function* readRecords(file: InputFile, options: RecordStreamOptions = {}): AsyncGenerator<RawRecord> {
+export async function* readRecords(
+  file: InputFile,
+  options: RecordStreamOptions = {},
+): AsyncGenerator<RawRecord> {
   switch (file.format) {
     case 'text':
       yield* readText(file.path, options);
@@ -98,7 +101,9 @@ async function* readJson(path: string, options: RecordStreamOptions): AsyncGener
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FileError(path, 'format', 'is not valid JSON (for one object per line, name it .jsonl)', { cause });
+    throw new FileError(path, 'format', 'is not valid JSON (for one object per line, name it .jsonl)', {
+      cause,
+    });
   }
   for (const [i, fields] of (Array.isArray(value) ? value : [value]).entries()) {
     if (isObject(fields)) yield { line: i + 1, fields };
@@ -187,7 +192,8 @@ async function* readText(path: string, options: RecordStreamOptions): AsyncGener
     collected = [];
     size = 0;
     first = next;
-    if (tooLarge) reject(new RecordError(path, line, '', `document exceeds the limit of ${limit} bytes`), options);
+    if (tooLarge)
+      reject(new RecordError(path, line, '', `document exceeds the limit of ${limit} bytes`), options);
     else if (text.trim() !== '') yield { line, fields: { text } };
   };
   const add = (text: string) => {
@@ -254,4 +260,5 @@ async function* readParquetRecords(path: string, options: RecordStreamOptions): 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const kind = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value);
+const kind = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;

@@ -71,4 +71,8 @@ export const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: tr
 
 /** One error for invalid UTF-8, with what to do about it. */
 export const encodingError = (path: string, where: string): FileError =>
-  new FileError(path, 'encoding', `${where} is not valid UTF-8; give the file's 'encoding' (as windows-1252, gb18030)`);
+  new FileError(
+    path,
+    'encoding',
+    `${where} is not valid UTF-8; give the file's 'encoding' (as windows-1252, gb18030)`,
+  );
