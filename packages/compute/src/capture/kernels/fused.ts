@@ -39,6 +39,18 @@ export const fusedRules: Record<string, KernelRule> = {
     const y = emit('MatMul', [x, weight], { transposeA: false, transposeB }, shape, 'float32');
     return call.inputs.bias === undefined ? y : binary('Add', y, call.inputs.bias);
   },
+  FusedAdamW: (call) => {
+    const value = input(call, 'value');
+    const needed = ['value', 'mean', 'square', 'gradient', 'stepSize', 'epsilon'];
+    const inputs = needed.map((name) => input(call, name));
+    const { keep, scale } = call.inputs;
+    const { beta1, beta2 } = call.attrs;
+    // A gradient is scaled before the update: no native kernel takes the factor.
+    if (scale !== undefined) inputs[3] = binary('Multiply', inputs[3]!, scale);
+    inputs.push(keep ?? scalar(1, 'float32'));
+    const state = { shape: value.shape, dtype: 'float32' } as const;
+    return emitMany('AdamW', inputs, { beta1, beta2, decay: keep !== undefined }, [state, state, state]);
+  },
   StatelessUniform: (call) => {
     const fixed: [number, number] | undefined = call.attrs.seed;
     const seed: Value = fixed === undefined ? input(call, 'seed') : vector(fixed);

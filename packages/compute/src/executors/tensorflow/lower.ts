@@ -1,6 +1,7 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import { ExecutorError } from '../../capture/errors.js';
 import { type GraphNode, type Program, sizeOf, type Value } from '../../capture/graph.js';
+import { applyAdamW, inPlaceState } from './adamw.js';
 import { DT, TfGraphBuilder, type TfNode, type TfRef } from './nodes.js';
 import { lowerings } from './ops.js';
 
@@ -36,6 +37,8 @@ export class Lowering {
   readonly handles = new Map<Variable, TfRef>();
   private readonly reads = new Map<Variable, TfNode>();
   private readonly halves = new Map<TfRef, TfRef>();
+  private readonly common = new Map<Value, Map<string, unknown>>();
+  private readonly updated = new Map<Value, Variable>();
 
   constructor(program: Program, options: LowerOptions) {
     this.program = program;
@@ -45,7 +48,23 @@ export class Lowering {
     const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
     for (const node of program.nodes) node.inputs.forEach(count);
     program.fetches.forEach(count);
-    for (const update of program.updates) count(update.value);
+    for (const update of program.updates) {
+      count(update.value);
+      this.updated.set(update.value, update.variable);
+    }
+  }
+
+  /** The variable that takes `value` when the run ends. */
+  updateOf(value: Value): Variable | undefined {
+    return this.updated.get(value);
+  }
+
+  /** Something derived from `value` that several nodes need; made once. */
+  shared<T>(value: Value, key: string, make: () => T): T {
+    const known = this.common.get(value) ?? new Map<string, unknown>();
+    this.common.set(value, known);
+    if (!known.has(key)) known.set(key, make());
+    return known.get(key) as T;
   }
 
   ref(value: Value): TfRef {
@@ -112,6 +131,7 @@ export function lower(program: Program, options: LowerOptions): Lowered {
     return node;
   });
   const bound: { placeholder: TfNode; value: Value }[] = [];
+  const fused: GraphNode[] = [];
 
   for (const node of program.nodes) {
     const [value] = node.outputs;
@@ -126,12 +146,14 @@ export function lower(program: Program, options: LowerOptions): Lowered {
       } else {
         refs.set(value!, constant(builder, value!));
       }
+    } else if (node.op === 'AdamW' && inPlaceState(lowering, node) !== undefined) {
+      fused.push(node);
     } else {
       lowerNode(lowering, node);
     }
   }
 
-  const updates = lowerUpdates(lowering);
+  const updates = [...fused.map((node) => applyAdamW(lowering, node)), ...lowerUpdates(lowering, fused)];
   // A function output must not be an input or a variable's own buffer: an identity costs nothing.
   const fetches = program.fetches.map((value) =>
     builder.op('Identity', [lowering.ref(value)], { T: { type: DT[value.dtype] } }),
@@ -157,8 +179,9 @@ function lowerNode(lowering: Lowering, node: GraphNode): void {
   });
 }
 
-function lowerUpdates(lowering: Lowering): TfNode[] {
-  return lowering.program.updates.map(({ variable, value }) =>
+function lowerUpdates(lowering: Lowering, fused: readonly GraphNode[]): TfNode[] {
+  const rest = lowering.program.updates.filter(({ value }) => !fused.includes(value.node));
+  return rest.map(({ variable, value }) =>
     lowering.builder.add(
       'AssignVariableOp',
       [lowering.handle(variable), lowering.ref(value)],

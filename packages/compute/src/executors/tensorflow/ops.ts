@@ -1,4 +1,5 @@
 import type { GraphNode, Value } from '../../capture/graph.js';
+import { composeAdamW } from './adamw.js';
 import type { Lowering } from './lower.js';
 import { DT, type TfAttr, type TfRef } from './nodes.js';
 import { randomOps } from './ops-random.js';
@@ -301,6 +302,7 @@ export const lowerings: Record<string, TfLowering> = {
     });
     return [0, 1].map((index) => ({ node: loss, index }));
   },
+  AdamW: composeAdamW,
   // L2Loss is half the sum of squares, in one pass and without a temporary.
   SumOfSquares: (l, node) => {
     const half = l.builder.op('L2Loss', [l.ref(node.inputs[0]!)], { T: T(node.inputs[0]!) });

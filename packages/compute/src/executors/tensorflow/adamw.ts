@@ -1,0 +1,82 @@
+import type { Variable } from '@tensorflow/tfjs-core';
+import type { GraphNode, Value } from '../../capture/graph.js';
+import type { Lowering } from './lower.js';
+import { DT, type TfNode, type TfRef } from './nodes.js';
+
+const float = { type: DT.float32 } as const;
+
+/**
+ * The variables of an AdamW node (value, mean, square) when its results are exactly their new values: then one native
+ * kernel updates them in place.
+ */
+export function inPlaceState(l: Lowering, node: GraphNode): [Variable, Variable, Variable] | undefined {
+  const states = node.inputs.slice(0, 3).map((value) => value.node.variable);
+  const updated = node.outputs.every((value, i) => {
+    const update = l.updateOf(value);
+    return update !== undefined && update === states[i] && l.uses.get(value) === 1;
+  });
+  return updated ? (states as [Variable, Variable, Variable]) : undefined;
+}
+
+/** `ResourceApplyAdam` on the variables themselves; weight decay first, on the parameter alone. */
+export function applyAdamW(l: Lowering, node: GraphNode): TfNode {
+  const [param, mean, square] = inPlaceState(l, node)!;
+  const { builder } = l;
+  const [value, , , gradient, stepSize, epsilon, keep] = node.inputs as [
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
+  const beta1 = node.attrs.beta1 as number;
+  const beta2 = node.attrs.beta2 as number;
+  // The kernel computes 1 − β in float32, which makes its moments too small by these factors.
+  const r1 = (1 - beta1) / (1 - Math.fround(beta1));
+  const r2 = (1 - beta2) / (1 - Math.fround(beta2));
+  const scaled = (scalar: Value, factor: number) =>
+    l.shared(scalar, `times ${factor}`, () =>
+      builder.op('Mul', [l.ref(scalar), builder.number(factor)], { T: float }),
+    );
+  const control = l.afterRead(param, mean, square);
+  if (node.attrs.decay === true) {
+    const kept = builder.op('Mul', [l.ref(value), l.ref(keep)], { T: float });
+    const assign = [l.handle(param), kept] as const;
+    control.push(builder.add('AssignVariableOp', assign, { dtype: float }, l.afterRead(param)));
+  }
+  return builder.add(
+    'ResourceApplyAdam',
+    [
+      l.handle(param),
+      l.handle(mean),
+      l.handle(square),
+      // Powers of zero switch off the kernel's own bias correction: the step size already holds it.
+      builder.number(0),
+      builder.number(0),
+      scaled(stepSize, r1 / Math.sqrt(r2)),
+      builder.number(beta1),
+      builder.number(beta2),
+      scaled(epsilon, 1 / Math.sqrt(r2)),
+      l.ref(gradient),
+    ],
+    { T: float, use_locking: { bool: false }, use_nesterov: { bool: false } },
+    control,
+  );
+}
+
+/** The same arithmetic as separate operations, where a result is more than a new state. */
+export function composeAdamW(l: Lowering, node: GraphNode): TfRef[] {
+  const { builder } = l;
+  const [value, mean, square, gradient, stepSize, epsilon, keep] = node.inputs.map((input) =>
+    l.ref(input),
+  ) as [TfRef, TfRef, TfRef, TfRef, TfRef, TfRef, TfRef];
+  const op = (name: string, ...inputs: TfRef[]) => builder.op(name, inputs, { T: float });
+  const mix = (old: TfRef, beta: number, fresh: TfRef) =>
+    op('AddV2', op('Mul', old, builder.number(beta)), op('Mul', fresh, builder.number(1 - beta)));
+  const m = mix(mean, node.attrs.beta1 as number, gradient);
+  const v = mix(square, node.attrs.beta2 as number, op('Square', gradient));
+  const change = op('RealDiv', op('Mul', m, stepSize), op('AddV2', op('Sqrt', v), epsilon));
+  return [op('Sub', node.attrs.decay === true ? op('Mul', value, keep) : value, change), m, v];
+}
