@@ -3,6 +3,7 @@ export { type CacheLayer, KVCache, type KVCacheOptions } from './cache/kv-cache.
 export type { CachedKeys, CachedPositions } from './cache/slots.js';
 export { denseAttention } from './dense.js';
 export { AttentionOptionError, CacheError, ShapeMismatchError } from './errors.js';
+export { type FixedAttentionOptions, fixedAttention } from './fixed.js';
 export type {
   AttentionOptions,
   AttentionWithWeights,
@@ -26,3 +27,5 @@ export {
   summaryPattern,
   unite,
 } from './patterns/pattern.js';
+export { type StridedAttentionOptions, stridedAttention } from './strided.js';
+export { type TopKAttentionOptions, topKAttention } from './top-k.js';

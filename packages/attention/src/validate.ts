@@ -126,6 +126,13 @@ export function checkPositive(option: string, value: unknown): asserts value is 
   }
 }
 
+/** One of a few names. */
+export function checkChoice(option: string, value: unknown, choices: readonly string[]): void {
+  if (typeof value !== 'string' || !choices.includes(value)) {
+    throw new AttentionOptionError(option, value, `must be one of ${choices.join(', ')}`);
+  }
+}
+
 function checkShape(name: string, tensor: tf.Tensor, shape: readonly number[]): void {
   if (tensor.rank !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
     throw new ShapeMismatchError(name, `[${shape.join(', ')}]`, tensor.shape);

@@ -7,7 +7,10 @@ import {
   type CachedPositions,
   type CacheLayer,
   denseAttention,
+  fixedAttention,
   KVCache,
+  stridedAttention,
+  topKAttention,
 } from '../src/index.js';
 import { random } from './support.js';
 
@@ -45,6 +48,27 @@ const cases: { name: string; layer: CacheLayer; attention: Attention }[] = [
     layer: { kind: 'window', window, slack: 3 },
     attention: (q, k, v, at) => bandedAttention(q, k, v, { window, block: 2, ...at }),
   },
+  {
+    name: 'strided',
+    layer: full,
+    attention: (q, k, v, at) => stridedAttention(q, k, v, { stride: 4, ...at }),
+  },
+  {
+    name: 'strided, one factor per head',
+    layer: full,
+    attention: (q, k, v, at) => stridedAttention(q, k, v, { stride: 3, factor: 'perHead', ...at }),
+  },
+  {
+    name: 'fixed',
+    layer: full,
+    attention: (q, k, v, at) => fixedAttention(q, k, v, { stride: 4, summary: 2, ...at }),
+  },
+  {
+    name: 'fixed, summaries only',
+    layer: full,
+    attention: (q, k, v, at) => fixedAttention(q, k, v, { stride: 3, factor: 'summary', ...at }),
+  },
+  { name: 'top-k', layer: full, attention: (q, k, v, at) => topKAttention(q, k, v, { k: 4, ...at }) },
 ];
 
 const sizes = { batch: 2, heads: 4, nKvHead: 2, headDim: 3, valueDim: 5, length: 19 };

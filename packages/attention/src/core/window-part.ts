@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ScorePart } from './score-part.js';
-import { mergeHeads, padRows } from './shapes.js';
+import { mergeHeads, padRows, slicePositions } from './shapes.js';
 
-interface WindowTiling {
+export interface WindowTiling {
   readonly queryLength: number;
   readonly keyLength: number;
   /** Position of the first query among the keys. */
@@ -20,7 +20,7 @@ interface WindowTiling {
  *     queries          [q2]            q2 × [k1 k2]
  *
  * Tile t holds the keys from `offset + (t − keyBlocks + 1) · block`; keys before the first or after the last are
- * filling, which the mask must hide.
+ * filling, which the mask must hide. Keys before the first window or after the last query belong to no tile.
  */
 export function windowPart({
   queryLength,
@@ -30,11 +30,10 @@ export function windowPart({
   keyBlocks,
 }: WindowTiling): Omit<ScorePart, 'mask' | 'id'> {
   const tiles = Math.ceil(queryLength / block);
-  const before = (keyBlocks - 1) * block - offset;
-  const after = (tiles + keyBlocks - 1) * block - before - keyLength;
-  if (before < 0 || after < 0) {
-    throw new RangeError(`keys 0…${keyLength} do not fit ${tiles} tiles of ${block} at offset ${offset}`);
-  }
+  const first = Math.max(0, offset - (keyBlocks - 1) * block);
+  const length = Math.min(keyLength, offset + queryLength) - first;
+  const before = (keyBlocks - 1) * block - (offset - first);
+  const after = (tiles + keyBlocks - 1) * block - before - length;
   return {
     takeQueries(x, padding = 0) {
       const [batch, heads, length, features] = x.shape;
@@ -51,7 +50,8 @@ export function windowPart({
     takeKeys(x) {
       const [batch, heads, , features] = x.shape;
       const groups = batch * heads;
-      const blocks = tf.reshape(padRows(mergeHeads(x), before, after), [
+      const used = slicePositions(x, { begin: first, end: first + length });
+      const blocks = tf.reshape(padRows(mergeHeads(used), before, after), [
         groups,
         tiles + keyBlocks - 1,
         block * features,
@@ -77,22 +77,9 @@ export function windowPart({
       );
       const blocks = keyBlocks === 1 ? shifts[0]! : tf.addN(shifts); // [groups, tiles + keyBlocks − 1, width]
       const rows = tf.reshape(blocks, [groups, (tiles + keyBlocks - 1) * block, features]) as tf.Tensor3D;
-      return tf.reshape(tf.slice(rows, [0, before, 0], [groups, keyLength, features]), [
-        batch,
-        heads,
-        keyLength,
-        features,
-      ]) as tf.Tensor4D;
+      const used = tf.slice(rows, [0, before, 0], [groups, length, features]);
+      const all = padRows(used, first, keyLength - first - length);
+      return tf.reshape(all, [batch, heads, keyLength, features]) as tf.Tensor4D;
     },
   };
-}
-
-/**
- * 0 or `hidden` for the positions of one tile: `[1, 1, tiles or 1, block, columns]`. Row r and column c of every tile are
- * (keyBlocks − 1)·block + r − c positions apart, so one small matrix serves all tiles; only the filling at the ends differs.
- */
-export function windowDistances(block: number, keyBlocks: number): tf.Tensor {
-  const row = tf.reshape(tf.range(0, block, 1, 'int32'), [1, 1, 1, block, 1]);
-  const column = tf.reshape(tf.range(0, block * keyBlocks, 1, 'int32'), [1, 1, 1, 1, block * keyBlocks]);
-  return tf.sub(tf.add(row, (keyBlocks - 1) * block), column);
 }
