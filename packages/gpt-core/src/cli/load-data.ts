@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { documentSource, parseJsonlTexts } from '../data/documents.js';
 import { DataError } from '../data/errors.js';
 import { mixtureSource } from '../data/mixture.js';
@@ -87,6 +87,8 @@ async function readTexts(part: Part): Promise<{ texts: string[]; joined: boolean
 }
 
 async function readNonEmpty(path: string): Promise<string> {
+  if ((await stat(path)).isDirectory())
+    throw new DataError(`${path} is a folder: give a file.`, { where: path });
   const bytes = await readFile(path);
   if (bytes.length === 0) throw new DataError(`${path} is empty: give a file with text.`, { where: path });
   try {

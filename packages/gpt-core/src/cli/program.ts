@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { describeError } from './errors.js';
 import { registerPretrain } from './pretrain.js';
 
@@ -8,7 +8,8 @@ export function createProgram(): Command {
     .description('Train, fine-tune, run and inspect GPT models.')
     .option('--verbose', 'show stack traces and the backend log')
     .showHelpAfterError('Run with --help to see the flags.')
-    .enablePositionalOptions();
+    .enablePositionalOptions()
+    .exitOverride();
   registerPretrain(program);
   return program;
 }
@@ -25,6 +26,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
+    // commander has already said what is wrong, or shown the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode;
     const verbose = args.includes('--verbose');
     process.stderr.write(`gpt: ${describeError(error)}\n`);
     if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`);

@@ -184,7 +184,8 @@ function createOptimizers(variables: ReadonlyMap<string, tf.Variable>, options: 
 /** How functions become programs: captured where the active backend has an executor, op by op otherwise. */
 function programs(options: PretrainOptions) {
   const { execution = 'auto', precision = 'float32' } = options;
-  const executor = execution === 'auto' ? 'eager' : execution;
+  const captured = tf.getBackend() === 'tensorflow' ? 'tensorflow' : 'eager';
+  const executor = execution === 'auto' ? captured : execution;
   return <Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Program<Args, Result> => {
     if (executor !== 'eager')
       return capture(fn, { executor, matmulPrecision: precision }) as unknown as Program<Args, Result>;
