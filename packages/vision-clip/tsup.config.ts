@@ -9,6 +9,11 @@ export default defineConfig(
       browser: 'src/browser/index.ts',
       safetensors: 'src/safetensors/index.ts',
       'safetensors-node': 'src/node/safetensors.ts',
+      'platform.node': 'src/node/platform.ts',
+      'platform.browser': 'src/browser/platform.ts',
     },
+    // `#platform` stays an import: package.json maps it to the Node or the browser build.
+    external: [/^#/],
+    dts: { compilerOptions: { ignoreDeprecations: '6.0', customConditions: ['@gpt-lineage/source'] } },
   }),
 );

@@ -1,1 +1,46 @@
+import '@gpt-lineage/compute';
+
+export {
+  type Activation,
+  type ClipConfig,
+  defaultLogitScale,
+  type PresetName,
+  presets,
+  type ResNetConfig,
+  type TextConfig,
+  type VitConfig,
+  validateConfig,
+} from './config.js';
+export {
+  CheckpointError,
+  ClipConfigError,
+  ClipInputError,
+  ImageError,
+  type ImageErrorReason,
+} from './errors.js';
+export { decodeImage, encodePng } from './image/image.js';
+export { GptLineageError } from './lineage-error.js';
+export { clipLoss, siglipLoss, similarityLogits } from './loss/contrastive.js';
+export { CLIP, type ClipOutput, type EncodeOptions, type Pixels } from './model/clip.js';
+export {
+  type BatchStatistics,
+  type ResNetOptions,
+  type ResNetOutput,
+  updateRunningStatistics,
+} from './model/modified-resnet.js';
+export { countParameters } from './model/parameter-specs.js';
+export type { Parameters } from './model/parameters.js';
+export type { TextOutput, TokenIds } from './model/text-transformer.js';
+export type { TowerTrace, TraceOptions } from './model/transformer.js';
+export type { VisionOutput } from './model/vision-transformer.js';
+export type { DecodeOptions, ImageSource } from './platform/types.js';
+export {
+  openaiMean,
+  openaiStd,
+  type PreprocessConfig,
+  parsePreprocessConfig,
+} from './preprocess/config.js';
+export { cropForEncoder, type PixelValues, preprocess } from './preprocess/preprocess.js';
+export type { RawImage } from './preprocess/raw-image.js';
+export { type Interpolation, resample } from './preprocess/resample.js';
 export { SafetensorsError } from './safetensors/errors.js';

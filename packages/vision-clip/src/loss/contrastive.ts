@@ -70,7 +70,8 @@ export function siglipLoss(
   return tf.tidy(() => {
     const batch = imageEmbeds.shape[0];
     const logits = similarityLogits(imageEmbeds, textEmbeds, logitScale, logitBias);
-    const diagonal = tf.oneHot(tf.cast(tf.range(0, batch), 'int32'), batch, 1, -1, 'float32'); // +1 / −1
+    const pairs = tf.cast(tf.oneHot(tf.cast(tf.range(0, batch), 'int32'), batch), 'float32');
+    const diagonal = tf.sub(tf.mul(pairs, 2), 1); // +1 / −1
     const signed = tf.mul(logits, diagonal);
     // log σ(x) = min(x, 0) − log(1 + e^−|x|), safe for large |x|
     const logSigmoid = tf.sub(tf.minimum(signed, 0), tf.log1p(tf.exp(tf.neg(tf.abs(signed)))));

@@ -102,8 +102,9 @@ export function textTransformer(
     causal: true,
   });
   const lastHiddenState = applyLayerNorm(parameters, 'text.finalNorm', output, config.layerNormEpsilon);
-  // A one-hot product instead of a gather: its gradient exists on every backend.
-  const chosen = tf.expandDims(tf.oneHot(ends, length, 1, 0, 'float32'), 1) as tf.Tensor3D; // [batch, 1, length]
+  // A one-hot product instead of a gather: its gradient exists on every backend. (Cast, because wasm
+  // fills a float one-hot wrongly.)
+  const chosen = tf.expandDims(tf.cast(tf.oneHot(ends, length), 'float32'), 1) as tf.Tensor3D; // [batch, 1, length]
   const pooled = tf.reshape(tf.matMul(chosen, lastHiddenState), [-1, nEmbd]) as tf.Tensor2D;
   return { ...trace, lastHiddenState, pooled };
 }

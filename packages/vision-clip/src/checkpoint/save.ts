@@ -1,0 +1,61 @@
+import { huggingFaceNames, openClipNames } from '../checkpoint-names.js';
+import type { ClipConfig } from '../config.js';
+import { parameterSpecs } from '../model/parameter-specs.js';
+import type { Parameters } from '../model/parameters.js';
+import type { Folder } from '../platform/types.js';
+import { type PreprocessConfig, resolvePreprocess, toHuggingFacePreprocess } from '../preprocess/config.js';
+import { type SafetensorsInput, safetensorsChunks } from '../safetensors/write.js';
+import { toHuggingFaceConfig, toOpenClipConfig } from './config-json.js';
+import { exportParameter } from './convert.js';
+
+/**
+ * Writes a folder that transformers loads (`config.json`, `model.safetensors`, `preprocessor_config.json`), or, for
+ * a ResNet, which transformers does not have, one that open_clip loads. Each file is replaced atomically, weights
+ * first, so that a config never describes weights that are not there yet.
+ */
+export async function saveCheckpoint(
+  folder: Folder,
+  config: ClipConfig,
+  parameters: Parameters,
+  preprocess: PreprocessConfig,
+  extraFiles: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  const isResNet = config.vision?.kind === 'resnet';
+  const names = isResNet ? openClipNames(config) : huggingFaceNames(config);
+  const tensors: Record<string, SafetensorsInput> = {};
+  for (const spec of parameterSpecs(config)) {
+    const foreign = names.get(spec.name)!;
+    const read = async () => (await parameters.get(spec.name).data()) as Float32Array;
+    Object.assign(tensors, exportParameter(spec, foreign, read, reshapedShape(spec.name, config)));
+  }
+  const weights = safetensorsChunks(tensors, { metadata: { format: 'pt' } });
+  await folder.write(isResNet ? 'open_clip_model.safetensors' : 'model.safetensors', weights);
+  if (isResNet) {
+    await writeJson(
+      folder,
+      'open_clip_config.json',
+      toOpenClipConfig(config, openClipPreprocess(preprocess)),
+    );
+  } else {
+    await writeJson(folder, 'preprocessor_config.json', toHuggingFacePreprocess(preprocess));
+    await writeJson(folder, 'config.json', toHuggingFaceConfig(config));
+  }
+  for (const [name, bytes] of extraFiles) await folder.write(name, [bytes]);
+}
+
+/** Theirs, where ours is another view of the same values. */
+function reshapedShape(name: string, { vision }: ClipConfig): readonly number[] {
+  if (name === 'vision.patchEmbedding' && vision?.kind === 'vit') {
+    return [vision.nEmbd, 3, vision.patchSize, vision.patchSize];
+  }
+  return [];
+}
+
+function openClipPreprocess(preprocess: PreprocessConfig): Record<string, unknown> {
+  const { size, mean, std, interpolation, resizeMode } = resolvePreprocess(preprocess);
+  return { size: [size[1], size[0]], mode: 'RGB', mean, std, interpolation, resize_mode: resizeMode };
+}
+
+async function writeJson(folder: Folder, name: string, json: unknown): Promise<void> {
+  await folder.write(name, [new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)]);
+}
