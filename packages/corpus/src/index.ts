@@ -1,3 +1,11 @@
+export type { EvaluationSet } from './decontaminate/contamination-index.js';
+export type { CutOptions } from './decontaminate/cut-collisions.js';
+export {
+  type DecontaminateOptions,
+  type DecontaminationResult,
+  decontaminate,
+} from './decontaminate/decontaminate.js';
+export type { EvaluationSplit } from './decontaminate/evaluation-split.js';
 export { type Banding, chooseBands } from './dedup/bands.js';
 export {
   type Deduplicable,
