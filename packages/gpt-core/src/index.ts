@@ -44,8 +44,11 @@ export {
   TokenizationError,
   TokenizerMismatchError,
 } from './errors.js';
-export type { GenerateOptions, GenerateResult } from './generation/generate.js';
+export type { GeneratedCompletion, GenerateResult, Prompt, StreamEvent } from './generation/generate.js';
+export type { JsonSchema } from './generation/json-schema.js';
 export type { LogitsContext, LogitsProcessor, StoppingCriterion } from './generation/logits-processor.js';
+export type { GenerateOptions } from './generation/options.js';
+export type { FinishReason, GeneratedToken, TokenLogProb } from './generation/sequence.js';
 export type {
   Completion,
   CompletionOptions,

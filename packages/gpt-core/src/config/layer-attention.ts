@@ -37,10 +37,10 @@ function fromText(text: string, field: string): LayerAttention {
   const [, type, first, second] = match ?? [];
   const [a, b] = [Number(first), Number(second)];
   if (type === 'dense' && first === undefined) return { type };
-  if (type === 'banded' && second === undefined) return { type, window: a };
-  if (type === 'strided' && second === undefined) return { type, stride: a };
-  if (type === 'fixed') return { type, stride: a, summary: b };
-  if (type === 'topk' && second === undefined) return { type, k: a };
+  if (type === 'banded' && first !== undefined && second === undefined) return { type, window: a };
+  if (type === 'strided' && first !== undefined && second === undefined) return { type, stride: a };
+  if (type === 'fixed' && second !== undefined) return { type, stride: a, summary: b };
+  if (type === 'topk' && first !== undefined && second === undefined) return { type, k: a };
   throw new InvalidConfigError(field, text, `write ${forms}`);
 }
 

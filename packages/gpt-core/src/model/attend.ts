@@ -1,7 +1,16 @@
-import * as tf from '@tensorflow/tfjs-core';
+import {
+  type AttentionOptions,
+  type AttentionPattern,
+  type AttentionWithWeights,
+  bandedAttention,
+  denseAttention,
+  fixedPattern,
+  type KVCache,
+  stridedPattern,
+} from '@gpt-lineage/attention';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { GPTConfig } from '../config/config.js';
 import type { LayerAttention } from '../config/layer-attention.js';
-import type { Dropout } from './forward.js';
 
 /** What all layers of one pass share. */
 export interface AttentionContext {
@@ -9,6 +18,8 @@ export interface AttentionContext {
   readonly keyMask?: tf.Tensor2D | undefined;
   /** `[batch, length]`: a token sees only its own segment */
   readonly segmentIds?: tf.Tensor2D | undefined;
+  /** Keys and values of earlier passes; this pass adds its own. */
+  readonly cache?: KVCache | undefined;
   /** Receives `[batch, heads, queryLength, keyLength]` of each layer when given. */
   readonly maps?: tf.Tensor4D[] | undefined;
 }
@@ -16,58 +27,70 @@ export interface AttentionContext {
 export interface AttendInput {
   readonly config: GPTConfig;
   readonly layer: number;
-  readonly parameters: ReadonlyMap<string, tf.Tensor>;
-  readonly name: string;
+  /** `[batch, nHead, length, headDim]` */
   readonly query: tf.Tensor4D;
+  /** `[batch, nKvHead, length, headDim]` */
   readonly key: tf.Tensor4D;
   readonly value: tf.Tensor4D;
   readonly context: AttentionContext;
-  readonly attentionDropout: number;
-  readonly drop: Dropout;
+  readonly dropout: number;
+  readonly seed: number | tf.Tensor;
 }
 
-/** TEMPORARY: masked dense attention, until the attention package lands. */
+/** One layer's attention by its pattern: `[batch, nHead, length, headDim]`. */
 export function attend(input: AttendInput): tf.Tensor4D {
-  const { config, query, key, value, context } = input;
-  const length = query.shape[2];
-  const scale = config.scaleAttention ? 1 / Math.sqrt(query.shape[3]) : 1;
-  let scores = tf.mul(tf.matMul(query, key, false, true), scale) as tf.Tensor4D;
-  const allowed = maskOf(config.layerPattern[input.layer]!, length);
-  scores = tf.add(scores, tf.mul(tf.sub(allowed, 1), 1e9)) as tf.Tensor4D;
-  if (context.keyMask) {
-    const [batch, keys] = context.keyMask.shape;
-    const padding = tf.reshape(tf.cast(context.keyMask, 'float32'), [batch, 1, 1, keys]);
-    scores = tf.add(scores, tf.mul(tf.sub(padding, 1), 1e9)) as tf.Tensor4D;
-  }
-  if (context.segmentIds) {
-    const [batch, keys] = context.segmentIds.shape;
-    const same = tf.equal(
-      tf.reshape(context.segmentIds, [batch, 1, keys, 1]),
-      tf.reshape(context.segmentIds, [batch, 1, 1, keys]),
-    );
-    scores = tf.add(scores, tf.mul(tf.sub(tf.cast(same, 'float32'), 1), 1e9)) as tf.Tensor4D;
-  }
-  const weights = tf.softmax(scores);
-  context.maps?.push(weights);
-  return tf.matMul(weights, value);
+  const { config, layer, query, context } = input;
+  const pattern = config.layerPattern[layer]!;
+  const cached = context.cache?.append(layer, input.key, input.value);
+  const { key, value } = cached ?? input;
+  const options: AttentionOptions = {
+    ...(config.scaleAttention ? {} : { scale: 1 }),
+    ...(context.keyMask ? { paddingMask: context.keyMask } : {}),
+    ...(context.segmentIds ? { segmentIds: context.segmentIds } : {}),
+    ...(input.dropout > 0 ? { dropout: input.dropout, seed: input.seed } : {}),
+    ...cached?.positions,
+  };
+  if (!context.maps) return byPattern(pattern, query, key, value, options, false) as tf.Tensor4D;
+  const { output, weights } = byPattern(pattern, query, key, value, options, true) as AttentionWithWeights;
+  context.maps.push(weights);
+  return output;
 }
 
-function maskOf(layer: LayerAttention, length: number): tf.Tensor2D {
-  const mask = new Float32Array(length * length);
-  for (let i = 0; i < length; i++)
-    for (let j = 0; j <= i; j++) {
-      const near =
-        layer.type === 'dense'
-          ? true
-          : layer.type === 'banded'
-            ? i - j < layer.window
-            : layer.type === 'strided'
-              ? i - j < layer.stride || (i - j) % layer.stride === 0
-              : layer.type === 'fixed'
-                ? Math.floor(i / layer.stride) === Math.floor(j / layer.stride) ||
-                  j % layer.stride >= layer.stride - layer.summary
-                : true;
-      if (near) mask[i * length + j] = 1;
-    }
-  return tf.tensor2d(mask, [length, length]);
+function byPattern(
+  layer: LayerAttention,
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  options: AttentionOptions,
+  weights: boolean,
+): tf.Tensor4D | AttentionWithWeights {
+  // The overloads tell the two results apart by a literal.
+  const returnWeights = weights as true;
+  switch (layer.type) {
+    case 'dense':
+      return denseAttention(query, key, value, { ...options, causal: true, returnWeights });
+    case 'banded':
+      return bandedAttention(query, key, value, { ...options, window: layer.window, returnWeights });
+    case 'strided':
+    case 'fixed':
+    case 'topk':
+      return denseAttention(query, key, value, {
+        ...options,
+        causal: true,
+        pattern: patternOf(layer),
+        returnWeights,
+      });
+  }
+}
+
+/** The layer's rule on positions. */
+export function patternOf(layer: LayerAttention): AttentionPattern {
+  switch (layer.type) {
+    case 'strided':
+      return stridedPattern(layer.stride);
+    case 'fixed':
+      return fixedPattern(layer.stride, layer.summary);
+    default:
+      throw new Error(`no pattern for ${layer.type}`);
+  }
 }

@@ -77,16 +77,15 @@ export function forward(input: ForwardInput): ForwardResult {
 function network(input: ForwardInput) {
   const { config, parameters, adapters, training, seed } = input;
   let site = 0;
-  const drop: Dropout = (x, rate) => {
-    if (!training || rate === 0) return x;
+  // Each site draws its own stream. A tensor seed keeps constants that should change out of a captured graph.
+  const siteSeed = (): tf.Tensor | number => {
+    if (!training) return 0;
     site += 1;
-    // Each site draws its own stream. A tensor seed keeps constants that should change out of a captured graph.
-    const siteSeed =
-      typeof seed === 'number'
-        ? tf.tensor1d([seed, site], 'int32')
-        : tf.concat([tf.reshape(seed, [1]), tf.tensor1d([site], 'int32')]);
-    return dropout(x, rate, siteSeed);
+    // Attention counts up from the second number for its tiles; sites stay clear of each other.
+    const own = tf.tensor1d([site * 4096], 'int32');
+    return tf.concat([typeof seed === 'number' ? tf.tensor1d([seed], 'int32') : tf.reshape(seed, [1]), own]);
   };
+  const drop: Dropout = (x, rate) => (training && rate > 0 ? dropout(x, rate, siteSeed()) : x);
   const parameter = (name: string) => parameters.get(name)!;
 
   const apply = (name: string, x: tf.Tensor3D): tf.Tensor3D => {
@@ -125,14 +124,12 @@ function network(input: ForwardInput) {
       const context = attend({
         config,
         layer,
-        parameters,
-        name,
         query: splitHeads(query!, nHead),
         key: splitHeads(key!, nKvHead),
         value: splitHeads(value!, nKvHead),
         context: input.attention,
-        attentionDropout: training ? config.attentionDropout : 0,
-        drop,
+        dropout: training ? config.attentionDropout : 0,
+        seed: siteSeed(),
       });
       return drop(apply(`${name}.c_proj`, mergeHeads(context)), config.residualDropout);
     },

@@ -1,3 +1,4 @@
+import type { KVCache } from '@gpt-lineage/attention';
 import { softmaxCrossEntropy } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import type { CheckpointReader, CheckpointWriter } from '../checkpoint/files.js';
@@ -14,7 +15,14 @@ import {
   TokenizationError,
   TokenizerMismatchError,
 } from '../errors.js';
-import { type GenerateOptions, type GenerateResult, generate } from '../generation/generate.js';
+import {
+  type GenerateResult,
+  generateBatch,
+  generateStream,
+  type Prompt,
+  type StreamEvent,
+} from '../generation/generate.js';
+import type { GenerateOptions } from '../generation/options.js';
 import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 import { forward, type LinearAdapter } from './forward.js';
@@ -39,7 +47,9 @@ export interface ForwardOptions {
   readonly seed?: number | tf.Tensor;
   readonly outputHiddenStates?: boolean;
   readonly outputAttentions?: boolean;
-  /** Rows that go through the output matrix. Default `all`. */
+  /** Keys and values of the tokens before; this pass appends its own, `cache.advance` is the caller's. */
+  readonly cache?: KVCache;
+  /** Positions that go through the output matrix. Default `all`. */
   readonly logits?: 'all' | 'last' | 'none';
 }
 
@@ -55,7 +65,7 @@ export interface ForwardOutput {
 }
 
 export interface LossOptions
-  extends Omit<ForwardOptions, 'outputHiddenStates' | 'outputAttentions' | 'logits'> {
+  extends Omit<ForwardOptions, 'outputHiddenStates' | 'outputAttentions' | 'logits' | 'cache'> {
   /** Label of positions that do not count. Default -100. */
   readonly ignoreIndex?: number;
   /** `[batch, length]`: 1 = the label counts, 0 = it does not. */
@@ -224,10 +234,30 @@ export class GPT {
     });
   }
 
-  /** Continues a prompt. */
-  generate(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<GenerateResult> {
+  /**
+   * Continues a prompt, or a batch of prompts (an array of texts or of token-id lists).
+   *
+   * @throws {InvalidArgumentError} an option out of range, or an unknown one
+   * @throws {ContextLengthError} a prompt longer than the context
+   */
+  generate(prompt: Prompt, options?: GenerateOptions): Promise<GenerateResult>;
+  generate(prompts: readonly Prompt[], options?: GenerateOptions): Promise<GenerateResult[]>;
+  async generate(
+    prompts: Prompt | readonly Prompt[],
+    options: GenerateOptions = {},
+  ): Promise<GenerateResult | GenerateResult[]> {
     this.#assertLive();
-    return generate(this, prompt, options);
+    if (isPrompt(prompts)) return (await generateBatch(this, [prompts], options))[0]!;
+    return generateBatch(this, prompts, options);
+  }
+
+  /** The same, token by token. Leave the loop, or abort `options.signal`, to end it. */
+  stream(
+    prompts: Prompt | readonly Prompt[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<StreamEvent, void, undefined> {
+    this.#assertLive();
+    return generateStream(this, isPrompt(prompts) ? [prompts] : prompts, options);
   }
 
   /** Ids of a prompt given as text. @throws {TokenizationError} the model has no tokenizer */
@@ -275,7 +305,7 @@ export class GPT {
     const segments = options.segmentIds && asTensor(options.segmentIds, 'segmentIds', [batch, length]);
     const positionIds = options.positionIds
       ? asTensor(options.positionIds, 'positionIds', [batch, length])
-      : defaultPositions(length, mask);
+      : defaultPositions(length, options.cache?.length ?? 0, mask);
     return forward({
       config,
       parameters: this.variables,
@@ -283,7 +313,7 @@ export class GPT {
       ...(ids ? { tokenIds: ids } : {}),
       ...(embeddings ? { embeddings } : {}),
       positionIds,
-      attention: { keyMask: mask, segmentIds: segments, maps },
+      attention: { keyMask: mask, segmentIds: segments, cache: options.cache, maps },
       training,
       seed,
       logits,
@@ -304,8 +334,8 @@ export class GPT {
 }
 
 /** 0, 1, 2, …; with padding on the left, each row starts to count at its first token. */
-function defaultPositions(length: number, mask: tf.Tensor2D | undefined): tf.Tensor2D {
-  if (!mask) return tf.reshape(tf.range(0, length, 1, 'int32'), [1, length]);
+function defaultPositions(length: number, first: number, mask: tf.Tensor2D | undefined): tf.Tensor2D {
+  if (!mask) return tf.reshape(tf.range(first, first + length, 1, 'int32'), [1, length]);
   const counted = tf.sub(tf.cumsum(tf.cast(mask, 'float32'), 1), 1);
   return tf.cast(tf.maximum(counted, 0), 'int32') as tf.Tensor2D;
 }
@@ -390,4 +420,9 @@ async function openDirectory(path: string): Promise<CheckpointReader> {
 async function createDirectory(path: string): Promise<CheckpointWriter> {
   const { directoryWriter } = await import('../checkpoint/directory.node.js');
   return directoryWriter(path);
+}
+
+/** One prompt, not a batch: a text, or a list of numbers (an empty list is an empty prompt). */
+function isPrompt(prompts: Prompt | readonly Prompt[]): prompts is Prompt {
+  return typeof prompts === 'string' || prompts.every((entry) => typeof entry === 'number');
 }

@@ -1,0 +1,102 @@
+import { type CacheLayer, KVCache } from '@gpt-lineage/attention';
+import * as tf from '@tensorflow/tfjs-core';
+import type { GPT } from '../model/gpt.js';
+import type { DecodeSession } from './session.js';
+
+/** Decodes with the current TensorFlow.js backend, op by op. Ragged rows are padded on the left. */
+export class EagerSession implements DecodeSession {
+  readonly #model: GPT;
+  readonly #capacity: number;
+  readonly #slack: number;
+  #cache: KVCache | undefined;
+  /** Padding before each row. */
+  #starts: number[] = [];
+
+  /**
+   * @param capacity most tokens of a row
+   * @param slack most tokens that `rewind` takes back
+   */
+  constructor(model: GPT, capacity: number, slack = 0) {
+    this.#model = model;
+    this.#capacity = capacity;
+    this.#slack = slack;
+  }
+
+  get rows(): number {
+    return this.#starts.length;
+  }
+
+  length(row: number): number {
+    return (this.#cache?.length ?? 0) - this.#starts[row]!;
+  }
+
+  async read(tokens: readonly (readonly number[])[], all = false): Promise<Float32Array[][]> {
+    const longest = Math.max(...tokens.map((row) => row.length));
+    if (!this.#cache) this.#open(tokens.map((row) => longest - row.length));
+    const cache = this.#cache!;
+    const offset = cache.length;
+    const rows = tokens.map((row) => [...new Array<number>(longest - row.length).fill(0), ...row]);
+    const positionIds = rows.map((row, at) => row.map((_, i) => Math.max(0, offset + i - this.#starts[at]!)));
+    const logits = tf.tidy(
+      () => this.#model.forward(rows, { cache, positionIds, logits: all ? 'all' : 'last' }).logits,
+    );
+    cache.advance(longest);
+    const values = (await logits.data()) as Float32Array;
+    const vocabSize = logits.shape[2];
+    const positions = logits.shape[1];
+    logits.dispose();
+    return rows.map((_, row) =>
+      Array.from({ length: positions }, (_, position) => {
+        const start = (row * positions + position) * vocabSize;
+        return values.slice(start, start + vocabSize);
+      }),
+    );
+  }
+
+  #open(starts: number[]): void {
+    const { config } = this.#model;
+    this.#starts = starts;
+    const padding = starts.some((start) => start > 0) ? tf.tensor1d(starts, 'int32') : undefined;
+    const capacity = this.#capacity + Math.max(...starts);
+    this.#cache = new KVCache({
+      batch: starts.length,
+      nKvHead: config.nKvHead,
+      headDim: config.nEmbd / config.nHead,
+      layers: config.layerPattern.map(
+        (layer): CacheLayer =>
+          layer.type === 'banded'
+            ? { kind: 'window', window: layer.window, slack: this.#slack }
+            : { kind: 'full', capacity },
+      ),
+      ...(padding ? { starts: padding } : {}),
+    });
+    padding?.dispose();
+  }
+
+  select(rows: readonly number[]): void {
+    const cache = this.#cache!;
+    if (rows.length === cache.batch) {
+      if (rows.some((row, at) => row !== at)) cache.reorder(rows);
+    } else {
+      this.#cache = cache.fork(rows);
+      cache.dispose();
+    }
+    this.#starts = rows.map((row) => this.#starts[row]!);
+  }
+
+  fork(rows: readonly number[]): EagerSession {
+    const copy = new EagerSession(this.#model, this.#capacity, this.#slack);
+    copy.#cache = this.#cache!.fork(rows);
+    copy.#starts = rows.map((row) => this.#starts[row]!);
+    return copy;
+  }
+
+  rewind(count: number): void {
+    this.#cache!.rewind(this.#cache!.length - count);
+  }
+
+  dispose(): void {
+    this.#cache?.dispose();
+    this.#cache = undefined;
+  }
+}
