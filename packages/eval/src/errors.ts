@@ -38,3 +38,25 @@ export class InterpreterNotFoundError extends GptLineageError {
     this.candidates = candidates;
   }
 }
+
+/** A task definition that does not fit its data, or is not known. */
+export class TaskError extends GptLineageError {
+  readonly code = 'eval/task';
+  readonly task: string;
+
+  constructor(task: string, message: string, options?: ErrorOptions) {
+    super(`task ${task}: ${message}`, options);
+    this.task = task;
+  }
+}
+
+/** A data file that cannot be read as what its name says. */
+export class TaskDataError extends GptLineageError {
+  readonly code = 'eval/task-data';
+  readonly path: string;
+
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super(`${path}: ${message}`, options);
+    this.path = path;
+  }
+}

@@ -7,7 +7,14 @@ export {
 } from './code-execution/human-eval.js';
 export { detectIsolation, type Isolation } from './code-execution/isolation.js';
 export { runSandboxed, type SandboxOptions, type SandboxResult } from './code-execution/sandbox.js';
-export { CodeExecutionDisabledError, InterpreterNotFoundError, InvalidMetricInputError } from './errors.js';
+export {
+  CodeExecutionDisabledError,
+  InterpreterNotFoundError,
+  InvalidMetricInputError,
+  TaskDataError,
+  TaskError,
+} from './errors.js';
+export { bundledData, type EvaluateOptions, evaluate } from './evaluate.js';
 export { type BleuOptions, type BleuScore, bleu, sentenceBleu } from './metrics/bleu.js';
 export {
   brierScore,
@@ -36,3 +43,23 @@ export {
   pairedPermutation,
   standardError,
 } from './metrics/statistics.js';
+export { type MetricValue, parseReport, type Report, type Sample, type TaskResult } from './report.js';
+export { type Comparison, compareReports } from './reports/compare.js';
+export { reportHtml } from './reports/html.js';
+export { reportMarkdown } from './reports/markdown.js';
+export { reportTable } from './reports/table.js';
+export { listTasks, registerTask } from './tasks/registry.js';
+export type {
+  AnswerFilter,
+  CodeTask,
+  Doc,
+  FewShot,
+  Field,
+  GenerationMetric,
+  GenerationTask,
+  LogLikelihoodTask,
+  MultipleChoiceTask,
+  RollingTask,
+  TaskData,
+  TaskDefinition,
+} from './tasks/task.js';

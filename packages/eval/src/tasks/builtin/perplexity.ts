@@ -1,0 +1,46 @@
+import type { RollingTask } from '../task.js';
+
+/** Undoes the tokenisation of WikiText: `@-@`, spaces before punctuation, heading marks. */
+export function detokenizeWikiText(text: string): string {
+  return text
+    .replaceAll("s '", "s'")
+    .replace(/\/' [0-9]\//gu, "/'[0-9]/")
+    .replaceAll(' @-@ ', '-')
+    .replaceAll(' @,@ ', ',')
+    .replaceAll(' @.@ ', '.')
+    .replaceAll(' : ', ': ')
+    .replaceAll(' ; ', '; ')
+    .replaceAll(' . ', '. ')
+    .replaceAll(' ! ', '! ')
+    .replaceAll(' ? ', '? ')
+    .replaceAll(' , ', ', ')
+    .replace(/\(\s*([^)]*?)\s*\)/gu, '($1)')
+    .replace(/\[\s*([^\]]*?)\s*\]/gu, '[$1]')
+    .replace(/\{\s*([^}]*?)\s*\}/gu, '{$1}')
+    .replace(/"\s*([^"]*?)\s*"/gu, '"$1"')
+    .replace(/'\s*([^']*?)\s*'/gu, "'$1'")
+    .replaceAll('= = = =', '====')
+    .replaceAll('= = =', '===')
+    .replaceAll('= =', '==')
+    .replaceAll(` ${String.fromCharCode(176)} `, String.fromCharCode(176))
+    .replaceAll(' \n', '\n')
+    .replaceAll('\n ', '\n')
+    .replaceAll(' N ', ' 1 ')
+    .replaceAll(" 's", "'s");
+}
+
+/** WikiText-2 by document: perplexities per word and byte of the original, tokenised text. */
+const wikitext: RollingTask = {
+  kind: 'rolling',
+  name: 'wikitext',
+  version: 2,
+  title: 'WikiText-2, whole documents: word and byte perplexity',
+  data: {
+    files: { test: 'wikitext/validation.jsonl.gz' },
+    prepare: (doc) => ({ page: doc.page ?? doc.text }),
+  },
+  text: (doc) => detokenizeWikiText(String(doc.page)),
+  normaliseBy: (doc) => String(doc.page),
+};
+
+export const perplexityTasks = [wikitext];
