@@ -2,7 +2,7 @@ import { defineConfig, type Options } from 'tsup';
 import { library } from '../../tsup.shared.js';
 
 // `#platform` and `#gradients` stay imports: package.json maps them to the Node or the browser build.
-const external = [/^#/];
+const external = [/^#/, /^node:/];
 const dts = { compilerOptions: { ignoreDeprecations: '6.0', customConditions: ['@gpt-lineage/source'] } };
 const shared: Options = { clean: false, shims: true };
 
