@@ -57,5 +57,7 @@ function openClipPreprocess(preprocess: PreprocessConfig): Record<string, unknow
 }
 
 async function writeJson(folder: Folder, name: string, json: unknown): Promise<void> {
-  await folder.write(name, [new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`)]);
+  // PyTorch makes an integer parameter of `2`, and refuses to train it; Python's `2.0` is what it needs.
+  const text = JSON.stringify(json, null, 2).replace(/("logit_\w+_init_value": -?\d+)(?=,?\n)/g, '$1.0');
+  await folder.write(name, [new TextEncoder().encode(`${text}\n`)]);
 }
