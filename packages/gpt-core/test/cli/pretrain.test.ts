@@ -151,7 +151,7 @@ describe('bad input is one sentence, a status above 0, and no file', () => {
   it('flags that do not exist or have no number', async () => {
     await refused('f1', ['--stepz', '3'], /unknown option '--stepz'/);
     await refused('f2', ['--steps', '1.5'], /Give a whole number/);
-    await refused('f3', ['--text', text], /Neither steps nor tokens is given/);
+    await refused('f3', ['--text', text, '--context-length', '8'], /Neither steps nor tokens is given/);
     await refused('f4', ['--text', text, '--steps', '1', '--recipe', 'nope'], /There is no recipe "nope"/);
     await refused('f5', ['--text', text, '--steps', '1', '--preset', 'nope'], /There is no preset "nope"/);
     await refused('f6', ['--text', text, '--steps', '1', '--n-head', '5', '--context-length', '8'], /nHead/);
