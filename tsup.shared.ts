@@ -11,6 +11,8 @@ export function library(options: Options = {}): Options {
     clean: true,
     treeshake: true,
     removeNodeProtocol: false,
+    // Node's own modules are never bundled; the layer check keeps them out of what browsers load.
+    external: [/^node:/],
     // tsup's declaration build sets `baseUrl`, which TypeScript 6 reports as deprecated.
     dts: { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [] } },
     ...options,
