@@ -56,6 +56,7 @@ export type {
   LanguageModel,
   ScoreRequest,
 } from './language-model/language-model.js';
+export { type LocalLanguageModelOptions, localLanguageModel } from './language-model/local.js';
 export type { Dropout, LinearAdapter } from './model/forward.js';
 export {
   type CreateOptions,
@@ -66,6 +67,9 @@ export {
   type LossOptions,
   type TokenIds,
 } from './model/gpt.js';
+export type { EmbedOptions } from './scoring/embed.js';
+export type { RollingOptions } from './scoring/rolling.js';
+export type { ScoreOptions } from './scoring/score.js';
 export { ByteTokenizer } from './tokenization/byte-tokenizer.js';
 export { CharacterTokenizer } from './tokenization/character-tokenizer.js';
 export { tokenizerFromJSON } from './tokenization/load-tokenizer.js';

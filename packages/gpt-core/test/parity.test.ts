@@ -104,7 +104,7 @@ describe('losses over some of the labels', () => {
     const [inputIds, labels] = [ints(io, 'input_ids'), ints(extra, 'labels_masked')];
     const loss = model.loss(inputIds, labels);
     const scalars = fixtureJson<Record<string, number>>(`${name}/scalars.json`);
-    const expected = scalars['loss_masked'] ?? scalars['loss_masked_labels'];
+    const expected = scalars.loss_masked ?? scalars.loss_masked_labels;
     expectClose(loss, Float32Array.of(expected!));
     tf.dispose([inputIds, labels, loss]);
     model.dispose();

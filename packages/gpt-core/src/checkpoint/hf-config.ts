@@ -83,8 +83,8 @@ export function configFromHuggingFace(json: unknown, path = 'config.json'): Chec
     throw new CheckpointError(path, 'is not a JSON object');
   }
   const fields = json as Record<string, unknown>;
-  const own = (fields['gpt_lineage'] ?? {}) as GPTConfigInput;
-  const type = fields['model_type'];
+  const own = (fields.gpt_lineage ?? {}) as GPTConfigInput;
+  const type = fields.model_type;
   switch (type) {
     case 'gpt2':
       return { family: type, config: parseConfig({ ...own, ...fromGpt2(fields, path) }) };

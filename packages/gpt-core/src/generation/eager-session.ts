@@ -32,20 +32,21 @@ export class EagerSession implements DecodeSession {
 
   async read(tokens: readonly (readonly number[])[], all = false): Promise<Float32Array[][]> {
     const longest = Math.max(...tokens.map((row) => row.length));
-    if (!this.#cache) this.#open(tokens.map((row) => longest - row.length));
-    const cache = this.#cache!;
-    const offset = cache.length;
-    const rows = tokens.map((row) => [...new Array<number>(longest - row.length).fill(0), ...row]);
-    const positionIds = rows.map((row, at) => row.map((_, i) => Math.max(0, offset + i - this.#starts[at]!)));
-    const logits = tf.tidy(
-      () => this.#model.forward(rows, { cache, positionIds, logits: all ? 'all' : 'last' }).logits,
+    if (!this.#cache) this.open(tokens.map((row) => longest - row.length));
+    const hidden = this.advance(
+      tokens.map((row) => [...new Array<number>(longest - row.length).fill(0), ...row]),
     );
-    cache.advance(longest);
+    const { vocabSize, nEmbd } = this.#model.config;
+    const positions = all ? longest : 1;
+    const logits = tf.tidy(() => {
+      const [rows, length] = hidden.shape;
+      const asked = all ? hidden : tf.slice(hidden, [0, length - 1, 0], [rows, 1, nEmbd]);
+      return this.#model.head(tf.reshape(asked, [-1, nEmbd]) as tf.Tensor2D);
+    });
+    hidden.dispose();
     const values = (await logits.data()) as Float32Array;
-    const vocabSize = logits.shape[2];
-    const positions = logits.shape[1];
     logits.dispose();
-    return rows.map((_, row) =>
+    return tokens.map((_, row) =>
       Array.from({ length: positions }, (_, position) => {
         const start = (row * positions + position) * vocabSize;
         return values.slice(start, start + vocabSize);
@@ -53,7 +54,20 @@ export class EagerSession implements DecodeSession {
     );
   }
 
-  #open(starts: number[]): void {
+  /** Reads rows of equal length. @returns hidden states `[rows, length, nEmbd]`, the caller's */
+  advance(rows: readonly (readonly number[])[]): tf.Tensor3D {
+    const cache = this.#cache!;
+    const offset = cache.length;
+    const positionIds = rows.map((row, at) => row.map((_, i) => Math.max(0, offset + i - this.#starts[at]!)));
+    const hidden = tf.tidy(
+      () => this.#model.forward(rows, { cache, positionIds, logits: 'none' }).lastHiddenState,
+    );
+    cache.advance(rows[0]!.length);
+    return hidden;
+  }
+
+  /** Makes the cache. @param starts padding before each row */
+  open(starts: number[]): void {
     const { config } = this.#model;
     this.#starts = starts;
     const padding = starts.some((start) => start > 0) ? tf.tensor1d(starts, 'int32') : undefined;

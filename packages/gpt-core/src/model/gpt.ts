@@ -1,5 +1,5 @@
 import type { KVCache } from '@gpt-lineage/attention';
-import { softmaxCrossEntropy } from '@gpt-lineage/compute';
+import { linear, softmaxCrossEntropy } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import type { CheckpointReader, CheckpointWriter } from '../checkpoint/files.js';
 import { configFromHuggingFace, configToHuggingFace } from '../checkpoint/hf-config.js';
@@ -23,6 +23,11 @@ import {
   type StreamEvent,
 } from '../generation/generate.js';
 import type { GenerateOptions } from '../generation/options.js';
+import type { CompletionScore } from '../language-model/language-model.js';
+import { prefixTokenOf } from '../language-model/local.js';
+import { type EmbedOptions, embed } from '../scoring/embed.js';
+import { type RollingOptions, rollingLogLikelihood } from '../scoring/rolling.js';
+import { encodePair, type ScoreOptions, scoreRequests } from '../scoring/score.js';
 import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 import { forward, type LinearAdapter } from './forward.js';
@@ -258,6 +263,67 @@ export class GPT {
   ): AsyncGenerator<StreamEvent, void, undefined> {
     this.#assertLive();
     return generateStream(this, isPrompt(prompts) ? [prompts] : prompts, options);
+  }
+
+  /**
+   * Log-likelihoods of completions: `completions[i]` given `prompts[i]`. One prompt may have several completions
+   * (`completions[i]` is then a list of texts or of id lists), and the result has the same nesting.
+   */
+  score(
+    prompts: readonly Prompt[],
+    completions: readonly Prompt[],
+    options?: ScoreOptions,
+  ): Promise<CompletionScore[]>;
+  score(
+    prompts: readonly Prompt[],
+    completions: readonly (readonly Prompt[])[],
+    options?: ScoreOptions,
+  ): Promise<CompletionScore[][]>;
+  async score(
+    prompts: readonly Prompt[],
+    completions: readonly (Prompt | readonly Prompt[])[],
+    options: ScoreOptions = {},
+  ): Promise<CompletionScore[] | CompletionScore[][]> {
+    this.#assertLive();
+    if (prompts.length !== completions.length) {
+      throw new InvalidArgumentError(
+        'completions',
+        `${completions.length} entries`,
+        `give one entry for each of the ${prompts.length} prompts`,
+      );
+    }
+    const nested = completions.some((entry) => !isPrompt(entry));
+    const lists = completions.map((entry) => (isPrompt(entry) ? [entry] : entry));
+    const requests = lists.flatMap((list, i) => list.map((entry) => encodePair(this, prompts[i]!, entry)));
+    const scores = await scoreRequests(this, requests, prefixTokenOf(this), options);
+    if (!nested) return scores;
+    const remaining = scores.values();
+    return lists.map((list) => list.map(() => remaining.next().value!));
+  }
+
+  /** Log-likelihood of a text of any length; see `RollingOptions`. */
+  rollingLogLikelihood(text: Prompt, options: RollingOptions = {}): Promise<CompletionScore> {
+    this.#assertLive();
+    const tokenIds = typeof text === 'string' ? this.encode(text) : text;
+    return rollingLogLikelihood(this, tokenIds, prefixTokenOf(this), options);
+  }
+
+  /** A vector `[nEmbd]` for each text. */
+  embed(texts: readonly Prompt[], options: EmbedOptions = {}): Promise<Float32Array[]> {
+    this.#assertLive();
+    return embed(this, texts, options);
+  }
+
+  /**
+   * Hidden states through the output matrix.
+   *
+   * @param hidden `[rows, nEmbd]` @returns `[rows, vocabSize]`
+   */
+  head(hidden: tf.Tensor2D): tf.Tensor2D {
+    this.#assertLive();
+    const name = this.config.tieEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight';
+    const table = this.variables.get(name) as tf.Variable<tf.Rank.R2>;
+    return linear(hidden, table, null, { transposeWeight: true }) as tf.Tensor2D;
   }
 
   /** Ids of a prompt given as text. @throws {TokenizationError} the model has no tokenizer */

@@ -184,7 +184,11 @@ describe('sampling', () => {
   it('obeys custom processors and criteria', async () => {
     const odd = await models.gpt2.generate([1], {
       ...options,
-      logitsProcessors: [(scores) => scores.forEach((_, id) => id % 2 === 0 && (scores[id] = -Infinity))],
+      logitsProcessors: [
+        (scores) => {
+          for (let id = 0; id < scores.length; id += 2) scores[id] = -Infinity;
+        },
+      ],
       stoppingCriteria: [({ tokenIds, promptLength }) => tokenIds.length - promptLength === 9],
     });
     expect(odd.tokenIds.every((id) => id % 2 === 1)).toBe(true);
