@@ -19,7 +19,7 @@ Sets the workspace up, trains the 4-layer character-level GPT on Tiny Shakespear
   --prompt TEXT  what the reloaded model continues (default "ROMEO:")`);
 } else {
   await main(async () => {
-    await setUp({ packages: ['gpt-core'] });
+    await setUp({ packages: ['gpt-core'], types: false });
     const gpt = join(root, 'packages/gpt-core/dist/cli.js');
     const out = option('out', join(root, 'runs/shakespeare'));
     const text = join(root, 'packages/gpt-core/data/tinyshakespeare.txt');

@@ -78,15 +78,18 @@ async function ensureDependencies() {
   return 'from the lockfile';
 }
 
-/** Builds the named packages and what they depend on; turbo replays what has not changed. */
-export async function build(...filters) {
+/**
+ * Builds the named packages (default: all) and what they depend on; turbo replays what has not changed.
+ * `types: false` leaves the declaration files out.
+ */
+async function build(filters, types) {
   const selection = filters.flatMap((name) => ['--filter', `@gpt-lineage/${name}...`]);
   const { output } = await run(
     'turbo',
     ['run', 'build', '--output-logs=errors-only', '--concurrency=2', ...selection],
     {
       cwd: root,
-      env: environment(),
+      env: { ...environment(), ...(types ? {} : { GPT_LINEAGE_JS_ONLY: '1' }) },
       fix: 'see the compiler output above',
     },
   );
@@ -143,10 +146,10 @@ async function ensureNative() {
 }
 
 /** Everything between a fresh clone and a command that runs: pnpm, dependencies, build, backend. */
-export async function setUp({ packages = [] } = {}) {
+export async function setUp({ packages = [], types = true } = {}) {
   await step('Node', checkNode);
   await step('pnpm', ensurePnpm);
   await step('dependencies', ensureDependencies);
-  await step('build', () => build(...packages));
+  await step('build', () => build(packages, types));
   await step('backend', ensureNative);
 }
