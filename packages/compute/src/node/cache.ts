@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -37,9 +37,8 @@ export interface NativeInstallation {
 
 /** Complete installations in the cache, newest TensorFlow first, GPU before CPU builds of one version. */
 export function listInstallations(root: string = cacheRoot()): NativeInstallation[] {
-  if (!existsSync(root)) return [];
   const found: NativeInstallation[] = [];
-  for (const entry of readdirSync(root)) {
+  for (const entry of entriesOf(root)) {
     if (!entry.startsWith('libtensorflow-')) continue;
     const directory = path.join(root, entry);
     const manifest = readManifest(directory);
@@ -51,6 +50,15 @@ export function listInstallations(root: string = cacheRoot()): NativeInstallatio
       b.manifest.version.localeCompare(a.manifest.version, 'en', { numeric: true }) ||
       variantRank(a.manifest) - variantRank(b.manifest),
   );
+}
+
+/** Nothing is installed where there is no readable folder. */
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 export function readManifest(directory: string): NativeManifest | undefined {

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { activate } from '../backends/portable.js';
 import type { LoadedBackend, LoadOptions } from '../platform/types.js';
 import { addonFile, listInstallations, napiVersion } from './cache.js';
+import { withoutStderr } from './quiet.js';
 import { resolveFromHereOrApp } from './resolve.js';
 
 /** The parts of tfjs-node's kernel backend that we rely on. */
@@ -39,10 +40,11 @@ export async function loadTensorFlow(options: LoadOptions): Promise<LoadedBacken
     const { version } = load(manifestPath) as { version: string };
     if (existsSync(path.join(directory, 'lib', `napi-v${napiVersion}`, 'tfjs_binding.node'))) {
       try {
-        load(directory);
+        start(() => load(directory), options);
         await activate('tensorflow');
         return describe(`${name} ${version}`, options);
       } catch (error) {
+        discard();
         skipped.push(`the addon inside ${name} failed to load (${firstLine(error)})`);
       }
     }
@@ -53,14 +55,33 @@ export async function loadTensorFlow(options: LoadOptions): Promise<LoadedBacken
       continue;
     }
     try {
-      registerFromCache(load, name, addon);
+      start(() => registerFromCache(load, name, addon), options);
       await activate('tensorflow');
       return describe(`${name} ${version}, addon of install-native`, options);
     } catch (error) {
-      skipped.push(`the cached addon ${addon} failed to load (${firstLine(error)})`);
+      discard();
+      skipped.push(
+        `the cached addon ${addon} failed to load (${firstLine(error)}; run: npx @gpt-lineage/compute install-native --force)`,
+      );
     }
   }
   throw new Error(skipped.join('; '));
+}
+
+/** Loads the library and runs a first op, which is when TensorFlow prints its banner. */
+function start(load: () => void, options: LoadOptions): void {
+  const first = () => {
+    load();
+    void tf.setBackend('tensorflow');
+    tf.tidy(() => tf.add(tf.scalar(1), 1).dataSync());
+  };
+  if (options.verbose) first();
+  else withoutStderr(first);
+}
+
+/** A registration that failed would hide the addon that is tried next. */
+function discard(): void {
+  if (tf.engine().registryFactory.tensorflow !== undefined) tf.removeBackend('tensorflow');
 }
 
 /** tfjs-node's entry point insists on an addon inside its own folder, so its parts are put together here. */

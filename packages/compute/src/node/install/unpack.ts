@@ -99,7 +99,14 @@ export async function unpackWheel(wheel: string, target: string, options: Unpack
     const worker = async () => {
       for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
         const expected = hashes.get(job.entry.fileName);
-        files[job.target] = await extract(zip, job.entry, path.join(target, job.target), expected, signal, advance);
+        files[job.target] = await extract(
+          zip,
+          job.entry,
+          path.join(target, job.target),
+          expected,
+          signal,
+          advance,
+        );
       }
     };
     await Promise.all([worker(), worker(), worker()]);
