@@ -1,1 +1,17 @@
-export {};
+export {
+  GptLineageError,
+  InvalidOptionError,
+  InvalidVocabularyError,
+  TokenizerFileError,
+  TrainingAbortedError,
+  UnknownTokenIdError,
+} from './errors.js';
+export {
+  type LearnedMerges,
+  type LearnMergesOptions,
+  learnMerges,
+  type TrainingProgress,
+  type TrainingWords,
+} from './learn-merges.js';
+export { MergeTable, NO_MERGE } from './merge-table.js';
+export { sha256 } from './sha256.js';

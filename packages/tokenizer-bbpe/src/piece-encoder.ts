@@ -1,0 +1,174 @@
+import type { MergeTable } from '@gpt-lineage/tokenizer-bpe';
+import { CharacterEncoder } from './character-encoder.js';
+import { LONGEST_CACHED, PieceCache } from './piece-cache.js';
+import type { Scanner } from './scanners/scanner.js';
+import { hashOf, LOW_BYTES, shortHash, type TokenTable } from './token-table.js';
+import type { Vocabulary } from './vocabulary.js';
+
+const ID_BITS = 20;
+const ID_MASK = (1 << ID_BITS) - 1;
+
+export interface PieceEncoderParts {
+  vocabulary: Vocabulary;
+  merges: MergeTable;
+  /** Tokens that are found without merging; absent where merges alone decide. */
+  tokens?: TokenTable | undefined;
+  /** Pieces to remember, 0 for none. */
+  cacheSize: number;
+}
+
+/** From the bytes of a text to token ids: cut into pieces, look each one up, merge those that are no token. */
+export class PieceEncoder {
+  /** Token ids of the last call. */
+  out = new Int32Array(1024);
+  readonly #byteIds: Int32Array;
+  readonly #byteEndIds: Int32Array | undefined;
+  readonly #bytePairRanks: Int32Array;
+  readonly #merges: MergeTable;
+  readonly #tokens: TokenTable | undefined;
+  readonly #cache: PieceCache | undefined;
+  readonly #characters: CharacterEncoder | undefined;
+
+  constructor({ vocabulary, merges, tokens, cacheSize }: PieceEncoderParts) {
+    const { byteIds, byteEndIds } = vocabulary;
+    this.#byteIds = byteIds;
+    this.#byteEndIds = byteEndIds;
+    this.#merges = merges;
+    this.#tokens = tokens;
+    this.#cache = cacheSize > 0 ? new PieceCache(cacheSize) : undefined;
+    this.#bytePairRanks = new Int32Array(1 << 16);
+    for (let pair = 0; pair < 1 << 16; pair++) {
+      this.#bytePairRanks[pair] = merges.rankOf(byteIds[pair >> 8]!, byteIds[pair & 255]!);
+    }
+    if (tokens !== undefined && byteEndIds === undefined) {
+      this.#characters = CharacterEncoder.forVocabulary(vocabulary, merges, this);
+    }
+  }
+
+  get cachedPieces(): number {
+    return this.#cache?.size ?? 0;
+  }
+
+  clearCache(): void {
+    this.#cache?.clear();
+  }
+
+  /** Makes room for the ids of `byteCount` bytes. */
+  reserve(byteCount: number): void {
+    if (this.out.length >= byteCount) return;
+    let size = this.out.length;
+    while (size < byteCount) size *= 2;
+    this.out = new Int32Array(size);
+  }
+
+  /**
+   * Encodes `bytes[0 … length)`, valid UTF-8 followed by 0xFF and `SLACK` bytes more.
+   *
+   * @returns how many ids are in `out`
+   */
+  encode(bytes: Uint8Array, view: DataView, length: number, scan: Scanner): number {
+    this.reserve(length);
+    const tokens = this.#tokens;
+    let count = 0;
+    if (tokens === undefined) {
+      for (let at = 0; at < length; ) {
+        const end = scan(bytes, at);
+        if (end > 0) count = this.#encodeUnknown(bytes, view, at, end, count);
+        at = Math.abs(end);
+      }
+      return count;
+    }
+    // The table of short tokens, looked up in place: most pieces of most texts end here.
+    const { short, shortShift } = tokens;
+    const shortMask = short.length - 1;
+    const out = this.out;
+    for (let at = 0; at < length; ) {
+      const end = scan(bytes, at);
+      const size = end - at;
+      if (size > 8) {
+        count = this.encodePiece(bytes, view, at, end, count);
+        at = end;
+        continue;
+      }
+      let first = view.getInt32(at, true);
+      let second = 0;
+      if (size > 4) second = view.getInt32(at + 4, true) & LOW_BYTES[size - 4]!;
+      else first &= LOW_BYTES[size]!;
+      let slot = (shortHash(first, second) >>> shortShift) << 2;
+      for (;;) {
+        const word = short[slot + 2]!;
+        if (short[slot] === first && short[slot + 1] === second && word >>> ID_BITS === size) {
+          out[count++] = word & ID_MASK;
+          break;
+        }
+        if (word === 0) {
+          count = this.#encodeUnknown(bytes, view, at, end, count);
+          break;
+        }
+        slot = (slot + 4) & shortMask;
+      }
+      at = end;
+    }
+    return count;
+  }
+
+  /** Encodes one piece, `bytes[from … to)`, to `out[count …]`. @returns the new count */
+  encodePiece(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
+    const id = this.#tokens === undefined ? -1 : this.#tokens.find(view, from, to);
+    if (id < 0) return this.#encodeUnknown(bytes, view, from, to, count);
+    this.out[count] = id;
+    return count + 1;
+  }
+
+  /** A piece that is not a token. */
+  #encodeUnknown(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
+    const length = to - from;
+    if (this.#characters !== undefined && length >= 6 && (bytes[from]! >= 0xe3 || bytes[from + 1]! >= 0xe3)) {
+      const after = this.#characters.encode(bytes, view, from, to, count);
+      if (after >= 0) return after;
+    }
+    const cache = this.#cache;
+    if (cache === undefined || length > LONGEST_CACHED) return this.merge(bytes, from, to, count);
+    const hash = hashOf(view, from, to);
+    const known = cache.read(view, from, to, hash, this.out, count);
+    if (known > 0) return count + known;
+    const after = this.merge(bytes, from, to, count);
+    cache.write(bytes, from, to, hash, this.out, count, after - count);
+    return after;
+  }
+
+  /** A stretch within a piece: a token, or what merging makes of it. */
+  encodeSegment(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
+    const id = this.#tokens!.find(view, from, to);
+    if (id < 0) return this.merge(bytes, from, to, count);
+    this.out[count] = id;
+    return count + 1;
+  }
+
+  /** Byte-pair merging of `bytes[from … to)`, no shortcuts. @returns the new count */
+  merge(bytes: Uint8Array, from: number, to: number, count: number): number {
+    const merges = this.#merges;
+    const length = to - from;
+    merges.reserve(length);
+    const { ids, ranks } = merges;
+    const byteIds = this.#byteIds;
+    const pairRanks = this.#bytePairRanks;
+    let previous = bytes[from]!;
+    ids[0] = byteIds[previous]!;
+    for (let i = 1; i < length; i++) {
+      const byte = bytes[from + i]!;
+      ids[i] = byteIds[byte]!;
+      ranks[i - 1] = pairRanks[(previous << 8) | byte]!;
+      previous = byte;
+    }
+    if (this.#byteEndIds !== undefined) {
+      ids[length - 1] = this.#byteEndIds[previous]!;
+      if (length > 1) ranks[length - 2] = merges.rankOf(ids[length - 2]!, ids[length - 1]!);
+    }
+    const kept = merges.merge(length);
+    const out = this.out;
+    for (let i = 0; i < kept; i++) out[count + i] = ids[i]!;
+    merges.release();
+    return count + kept;
+  }
+}
