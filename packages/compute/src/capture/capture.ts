@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { candidates } from '../executors/choose.js';
 import type { CompiledProgram, CompileOptions, Executor } from '../executors/executor.js';
-import { type ExecutorName, findExecutor } from '../executors/index.js';
+import { availableExecutors, type ExecutorName, needExecutor } from '../executors/index.js';
 import { engine } from './engine.js';
 import { CaptureError, ExecutorError, FeedError } from './errors.js';
 import { type HostArray, type Meta, type Program, sizeOf, toHostArray } from './graph.js';
@@ -13,7 +14,8 @@ import { slotOf, sweepVariables } from './variables.js';
 export interface CaptureOptions {
   /**
    * `'tensorflow'` (libtensorflow), `'onnx'` (ONNX Runtime) or `'eager'` (the current TensorFlow.js backend; same numbers,
-   * no speed). Default `'auto'`: the first of these three that this machine has.
+   * no speed). Default `'auto'`: the first of these three that this machine has, except that a function which reads its
+   * weights for a few rows only (decoding) prefers ONNX Runtime.
    */
   readonly executor?: ExecutorName | 'auto' | 'eager';
   /**
@@ -66,9 +68,12 @@ export interface CapturedFunction<Args extends readonly unknown[], Result> {
   [Symbol.dispose](): void;
 }
 
+type Compiled = CompiledProgram | Promise<CompiledProgram>;
+
 interface Version {
   readonly trace: Trace;
-  compiled?: CompiledProgram | Promise<CompiledProgram>;
+  /** What runs it when awaited, and what runs it synchronously. */
+  readonly compiled: { awaited?: Compiled | 'eager'; sync?: Compiled | 'eager' };
 }
 
 interface Leaf extends Meta {
@@ -120,7 +125,7 @@ class Captured {
   private readonly fn: (...args: unknown[]) => unknown;
   private readonly options: CaptureOptions;
   private readonly compileOptions: CompileOptions;
-  private executor: Executor | 'eager' | undefined;
+  private used: ExecutorName | 'eager' | undefined;
   private queue: Promise<unknown> = Promise.resolve();
   private disposed = false;
 
@@ -142,13 +147,9 @@ class Captured {
   }
 
   get executorName(): ExecutorName | 'eager' {
-    const executor = this.resolve();
-    return executor === 'eager' ? 'eager' : executor.name;
-  }
-
-  private resolve(): Executor | 'eager' {
-    this.executor ??= findExecutor(this.options.executor ?? 'auto');
-    return this.executor;
+    const { executor = 'auto' } = this.options;
+    if (executor !== 'auto') return executor;
+    return this.used ?? availableExecutors()[0]?.name ?? 'eager';
   }
 
   // --- arguments
@@ -202,7 +203,7 @@ class Captured {
     if (version === undefined) {
       const traced = trace((tensors) => this.fn(...this.withTensors(args, tensors)), leaves);
       this.checkVariables(traced.program);
-      version = { trace: traced };
+      version = { trace: traced, compiled: {} };
     } else {
       this.versions.delete(key);
     }
@@ -210,7 +211,7 @@ class Captured {
     while (this.versions.size > (this.options.maxTraces ?? 8)) {
       const [oldest, { compiled }] = this.versions.entries().next().value!;
       this.versions.delete(oldest);
-      release(compiled);
+      releaseBoth(compiled);
     }
     return version;
   }
@@ -229,25 +230,45 @@ class Captured {
     }
   }
 
-  private compile(version: Version, executor: Executor): CompiledProgram | Promise<CompiledProgram> {
-    version.compiled ??= executor.compile(version.trace.program, this.compileOptions);
-    return version.compiled;
+  private compile(version: Version, sync: boolean): Compiled | 'eager' {
+    const kind = sync ? 'sync' : 'awaited';
+    version.compiled[kind] ??= this.firstThatCompiles(version, sync);
+    return version.compiled[kind];
+  }
+
+  private firstThatCompiles({ trace: { program }, compiled }: Version, sync: boolean): Compiled | 'eager' {
+    const { executor: name = 'auto' } = this.options;
+    const use = (executor: Executor) => {
+      this.used = executor.name;
+      // TensorFlow runs both ways: one function serves both.
+      const other = sync ? compiled.awaited : compiled.sync;
+      const shared = other !== undefined && other !== 'eager' && !(other instanceof Promise);
+      if (shared && other.run !== undefined && executor.name === 'tensorflow') return other;
+      return executor.compile(program, this.compileOptions);
+    };
+    if (name === 'eager') return 'eager';
+    if (name !== 'auto') return use(needExecutor(name));
+    for (const executor of candidates(program, this.compileOptions, sync)) {
+      try {
+        return use(executor);
+      } catch (error) {
+        if (!(error instanceof ExecutorError)) throw error;
+      }
+    }
+    this.used = 'eager';
+    return 'eager';
   }
 
   // --- running
 
   run(args: readonly unknown[]): unknown {
     if (isCapturing()) return this.fn(...args);
-    const executor = this.resolve();
     const { leaves, key } = this.leaves(args);
     const version = this.version(args, leaves, key);
-    if (executor === 'eager') return this.runEagerly(args, leaves);
-    const compiled = this.compile(version, executor);
+    const compiled = this.compile(version, true);
+    if (compiled === 'eager') return this.runEagerly(args, leaves);
     if (compiled instanceof Promise || compiled.run === undefined) {
-      throw new ExecutorError(
-        executor.name,
-        `${executor.name} runs asynchronously: await the function itself`,
-      );
+      throw new ExecutorError('onnx', 'ONNX Runtime runs asynchronously: await the captured function itself');
     }
     this.before(version.trace.program, compiled);
     const out = compiled.run(leaves.map((leaf) => leaf.read()));
@@ -261,14 +282,14 @@ class Captured {
         'a captured function was awaited inside another; call its run() there',
       );
     }
-    const executor = this.resolve();
     const { leaves, key } = this.leaves(args);
     const version = this.version(args, leaves, key);
-    if (executor === 'eager') return this.runEagerly(args, leaves);
+    const pending = this.compile(version, false);
+    if (pending === 'eager') return this.runEagerly(args, leaves);
     const feeds = leaves.map((leaf) => leaf.read());
     // One run at a time: runs of one function change the same variables.
     const result = this.queue.then(async () => {
-      const compiled = await this.compile(version, executor);
+      const compiled = await pending;
       this.before(version.trace.program, compiled);
       return this.after(version.trace, compiled, await compiled.runAsync(feeds));
     });
@@ -277,10 +298,9 @@ class Captured {
   }
 
   async prepare(args: readonly unknown[]): Promise<void> {
-    const executor = this.resolve();
     const { leaves, key } = this.leaves(args);
-    const version = this.version(args, leaves, key);
-    if (executor !== 'eager') await this.compile(version, executor);
+    const compiled = this.compile(this.version(args, leaves, key), false);
+    if (compiled !== 'eager') await compiled;
   }
 
   program(args: readonly unknown[]): Program {
@@ -293,7 +313,7 @@ class Captured {
       if (variable.isDisposed) {
         throw new FeedError(`variable ${variable.name} of a captured function was disposed`);
       }
-      slotOf(variable).push(compiled.store);
+      if (!compiled.frozen?.has(variable)) slotOf(variable).push(compiled.store);
     }
   }
 
@@ -324,14 +344,19 @@ class Captured {
 
   dispose(): void {
     this.disposed = true;
-    for (const { compiled } of this.versions.values()) release(compiled);
+    for (const { compiled } of this.versions.values()) releaseBoth(compiled);
     this.versions.clear();
     sweepVariables();
   }
 }
 
-function release(compiled: CompiledProgram | Promise<CompiledProgram> | undefined): void {
-  if (compiled === undefined) return;
+function releaseBoth({ awaited, sync }: Version['compiled']): void {
+  release(awaited);
+  if (sync !== awaited) release(sync);
+}
+
+function release(compiled: Compiled | 'eager' | undefined): void {
+  if (compiled === undefined || compiled === 'eager') return;
   if (compiled instanceof Promise) compiled.then((program) => program.dispose()).catch(() => {});
   else compiled.dispose();
 }

@@ -30,16 +30,29 @@ class Slot implements StoredData {
     this.meta = { shape: variable.shape, dtype: graphDtype(variable.dtype, `variable ${variable.name}`) };
   }
 
+  /** Changes whenever the variable's value does. */
+  revision(): number {
+    if (this.dataId !== this.variable.dataId) {
+      this.version += 1;
+      this.dataId = this.variable.dataId as object;
+    }
+    return this.version;
+  }
+
+  /** The current value, wherever it lives. */
+  current(): HostArray {
+    return toHostArray(
+      this.meta.dtype,
+      engine().readSync(this.variable.dataId as object) as ArrayLike<number>,
+    );
+  }
+
   /** Brings `store` up to date before a run. */
   push(store: VariableStore): void {
     const { variable } = this;
-    if (this.dataId !== variable.dataId) {
-      this.version += 1;
-      this.dataId = variable.dataId as object;
-    }
+    this.revision();
     if (this.copies.get(store) === this.version) return;
-    const values = engine().readSync(variable.dataId as object);
-    store.write(this.key, toHostArray(this.meta.dtype, values as ArrayLike<number>), this.meta);
+    store.write(this.key, this.current(), this.meta);
     this.copies.set(store, this.version);
     if (!graphBackend().owns(variable.dataId as object)) this.dataId = graphBackend().adopt(variable, this);
   }

@@ -1,3 +1,4 @@
+import type { Variable } from '@tensorflow/tfjs-core';
 import type { HostArray, Program } from '../capture/graph.js';
 import type { VariableStore } from '../capture/variables.js';
 
@@ -13,6 +14,8 @@ export interface CompileOptions {
 /** A program ready to run. Variables are read from and written to `store`; values cross only as feeds and fetches. */
 export interface CompiledProgram {
   readonly store: VariableStore;
+  /** Variables whose values the program holds itself; they are not pushed to `store`. */
+  readonly frozen?: ReadonlySet<Variable>;
   /** Absent where the engine only runs asynchronously. */
   run?(feeds: readonly HostArray[]): HostArray[];
   runAsync(feeds: readonly HostArray[]): Promise<HostArray[]>;

@@ -1,18 +1,27 @@
 import { ExecutorError } from '../capture/errors.js';
 import type { Executor } from './executor.js';
+import { onnxExecutor } from './onnx/executor.js';
+import { onnxProblem } from './onnx/runtime.js';
 import { tensorFlowExecutor } from './tensorflow/executor.js';
 import { tensorFlowProblem } from './tensorflow/library.js';
 
 export type ExecutorName = Executor['name'];
 
-/** The executor with this name, or what `'auto'` means here. */
-export function findExecutor(name: ExecutorName | 'auto' | 'eager'): Executor | 'eager' {
-  if (name === 'eager') return 'eager';
-  if (name === 'tensorflow' || name === 'auto') {
-    const executor = tensorFlowExecutor();
-    if (executor !== undefined) return executor;
-    if (name === 'tensorflow')
-      throw new ExecutorError(name, `no TensorFlow executor: ${tensorFlowProblem()}`);
+const sources = {
+  tensorflow: { find: tensorFlowExecutor, problem: tensorFlowProblem },
+  onnx: { find: onnxExecutor, problem: onnxProblem },
+} as const;
+
+/** Executors of this machine, best for training first. */
+export function availableExecutors(): Executor[] {
+  return [tensorFlowExecutor(), onnxExecutor()].filter((executor) => executor !== undefined);
+}
+
+/** @throws {ExecutorError} saying what is missing */
+export function needExecutor(name: ExecutorName): Executor {
+  const executor = sources[name].find();
+  if (executor === undefined) {
+    throw new ExecutorError(name, `no ${name} executor: ${sources[name].problem()}`);
   }
-  return 'eager';
+  return executor;
 }

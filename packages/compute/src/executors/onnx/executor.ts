@@ -1,0 +1,210 @@
+import type { Variable } from '@tensorflow/tfjs-core';
+import { ExecutorError } from '../../capture/errors.js';
+import {
+  type HostArray,
+  hostArray,
+  type Meta,
+  type Program,
+  sizeOf,
+  type Value,
+} from '../../capture/graph.js';
+import { slotOf, type VariableStore } from '../../capture/variables.js';
+import { philoxUniform } from '../../ops/philox.js';
+import type { CompiledProgram, CompileOptions, Executor } from '../executor.js';
+import { type OnnxLowered, OnnxLowering } from './lower.js';
+import { type ModelFile, writeModel } from './model-file.js';
+import { loadOnnxRuntime, needOnnxRuntime, type OnnxSession, type OnnxTensor } from './runtime.js';
+
+/** Variables that programs update, as host arrays that the runtime reads and writes in place of copying. */
+class OnnxStore implements VariableStore {
+  private readonly values = new Map<number, HostArray>();
+  /** A buffer of ours that no one reads any more, to write the next value into. */
+  private readonly spare = new Map<number, HostArray>();
+  private readonly owned = new WeakSet<HostArray>();
+
+  get(key: number): HostArray {
+    return this.values.get(key)!;
+  }
+
+  write(key: number, values: HostArray): void {
+    this.values.set(key, values);
+  }
+
+  read(key: number): HostArray {
+    return this.get(key).slice();
+  }
+
+  free(key: number): void {
+    this.values.delete(key);
+    this.spare.delete(key);
+  }
+
+  /** Where the new value of a variable goes. */
+  target(key: number, meta: Meta): HostArray {
+    const spare = this.spare.get(key);
+    this.spare.delete(key);
+    const buffer = spare ?? hostArray(meta.dtype, sizeOf(meta.shape));
+    this.owned.add(buffer);
+    return buffer;
+  }
+
+  advance(key: number, values: HostArray): void {
+    const old = this.get(key);
+    // Memory that came from outside may still be someone's; ours is free to reuse.
+    if (this.owned.has(old)) this.spare.set(key, old);
+    this.values.set(key, values);
+  }
+}
+
+const store = new OnnxStore();
+
+class OnnxProgram implements CompiledProgram {
+  readonly store = store;
+  /** Variables that are part of the model: when one changes, the model is built anew. */
+  readonly frozen: ReadonlySet<Variable>;
+  private readonly program: Program;
+  private readonly options: CompileOptions;
+  private session: OnnxSession | undefined;
+  private lowered: OnnxLowered | undefined;
+  private file: ModelFile | undefined;
+  private built = '';
+
+  constructor(program: Program, options: CompileOptions) {
+    this.program = program;
+    this.options = options;
+    const updated = new Set(program.updates.map((update) => update.variable));
+    this.frozen = new Set(program.variables.filter((variable) => !updated.has(variable)));
+  }
+
+  /** Lowers without running, so that an operation without counterpart shows when a function is compiled. */
+  check(): this {
+    new OnnxLowering(this.program, {
+      frozen: (variable) => hostArray(variable.dtype as 'float32', variable.size),
+      weights: 'float32',
+    }).lower();
+    return this;
+  }
+
+  private async ready(): Promise<{ session: OnnxSession; lowered: OnnxLowered }> {
+    const version = [...this.frozen].map((variable) => slotOf(variable).revision()).join();
+    if (this.session === undefined || version !== this.built) {
+      await this.release();
+      const lowered = new OnnxLowering(this.program, {
+        frozen: (variable) => slotOf(variable).current(),
+        weights: this.options.weights,
+      }).lower();
+      const { InferenceSession } = needOnnxRuntime();
+      this.file = writeModel(lowered.builder);
+      this.session = await InferenceSession.create(this.file.model, {
+        graphOptimizationLevel: 'all',
+        logSeverityLevel: 3,
+        ...(this.options.threads > 0 ? { intraOpNumThreads: this.options.threads } : {}),
+      });
+      // The runtime keeps its own packed copy of the weights.
+      lowered.builder.initializers.length = 0;
+      this.lowered = lowered;
+      this.built = version;
+    }
+    return { session: this.session, lowered: this.lowered! };
+  }
+
+  async runAsync(feeds: readonly HostArray[]): Promise<HostArray[]> {
+    const { Tensor } = needOnnxRuntime();
+    const { session, lowered } = await this.ready();
+    const inputs: Record<string, OnnxTensor> = {};
+    lowered.feeds.forEach((name, i) => {
+      const { dtype, shape } = this.program.feeds[i]!;
+      inputs[name] = new Tensor(dtype, feeds[i]!, shape);
+    });
+    const next: { key: number; values: HostArray }[] = [];
+    const outputs: Record<string, OnnxTensor | null> = {};
+    for (const name of lowered.fetches) outputs[name] = null;
+    for (const { variable, input, output } of lowered.state) {
+      const { key, meta } = slotOf(variable);
+      inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
+      const values = store.target(key, meta);
+      outputs[output] = new Tensor(meta.dtype, values, meta.shape);
+      next.push({ key, values });
+    }
+    for (const { input, shape, seed } of lowered.random) {
+      const pair = this.seedOf(seed, feeds);
+      inputs[input] = new Tensor('float32', philoxUniform(pair, sizeOf(shape)), shape);
+    }
+    const out = await session.run(inputs, outputs);
+    for (const { key, values } of next) store.advance(key, values);
+    return lowered.fetches.map((name, i) => {
+      const { data } = out[name]!;
+      const { dtype } = this.program.fetches[i]!;
+      return dtype === 'bool' && !(data instanceof Uint8Array) ? Uint8Array.from(data) : (data as HostArray);
+    });
+  }
+
+  /** The seed's value: arguments of the function and integer arithmetic on them. */
+  private seedOf(value: Value, feeds: readonly HostArray[]): [number, number] {
+    const parts = evaluateSeed(value, this.program, feeds);
+    return [parts[0]!, parts[1] ?? 0];
+  }
+
+  private async release(): Promise<void> {
+    await this.session?.release();
+    this.session = undefined;
+    this.file?.remove();
+    this.file = undefined;
+  }
+
+  dispose(): void {
+    void this.release();
+  }
+}
+
+function evaluateSeed(value: Value, program: Program, feeds: readonly HostArray[]): number[] {
+  const { node } = value;
+  if (node.constant !== undefined) return [...node.constant()];
+  if (node.op === 'Feed') return [...feeds[program.feeds.indexOf(value)]!];
+  if (node.variable !== undefined) return [...slotOf(node.variable).current()];
+  const parts = node.inputs.map((input) => evaluateSeed(input, program, feeds));
+  const [a = [], b = []] = parts;
+  const pick = (list: number[], i: number) => list[list.length === 1 ? 0 : i]!;
+  const both = (combine: (x: number, y: number) => number) =>
+    Array.from({ length: Math.max(a.length, b.length) }, (_, i) => combine(pick(a, i), pick(b, i)) | 0);
+  switch (node.op) {
+    case 'Reshape':
+    case 'BroadcastTo':
+      return a;
+    case 'Cast':
+      return value.dtype === 'int32' ? a.map(Math.trunc) : a;
+    case 'Fill':
+      return new Array<number>(sizeOf(value.shape)).fill(node.attrs.value as number);
+    case 'Concat':
+      return parts.flat();
+    case 'Slice': {
+      const first = (node.attrs.begin as number[])[0] ?? 0;
+      return a.slice(first, first + sizeOf(value.shape));
+    }
+    case 'Add':
+      return both((x, y) => x + y);
+    case 'Sub':
+      return both((x, y) => x - y);
+    case 'Multiply':
+      return both(Math.imul);
+    default:
+      throw new ExecutorError(
+        'onnx',
+        `a random seed may be an argument, a variable, or sums and products of them; ${node.op} is none of these`,
+      );
+  }
+}
+
+/** The executor on ONNX Runtime, or undefined where there is none. */
+export function onnxExecutor(): Executor | undefined {
+  if (loadOnnxRuntime() === undefined) return undefined;
+  return {
+    name: 'onnx',
+    compile: (program, options) => {
+      if (options.matmulPrecision === 'bf16') {
+        throw new ExecutorError('onnx', "matmulPrecision 'bf16' needs the TensorFlow executor");
+      }
+      return new OnnxProgram(program, options).check();
+    },
+  };
+}

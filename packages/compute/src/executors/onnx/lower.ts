@@ -1,0 +1,151 @@
+import type { Variable } from '@tensorflow/tfjs-core';
+import { ExecutorError } from '../../capture/errors.js';
+import {
+  type GraphNode,
+  type HostArray,
+  type Program,
+  sizeOf,
+  toHostArray,
+  type Value,
+} from '../../capture/graph.js';
+import { OnnxBuilder } from './model.js';
+import { lowerings } from './ops.js';
+import { quantizedMatMul, type WeightStorage } from './weights.js';
+
+export interface OnnxLowerOptions {
+  /** Current value of a variable that the program does not update; it becomes part of the model. */
+  readonly frozen: (variable: Variable) => HostArray;
+  readonly weights: WeightStorage;
+  /** Names of the inputs and outputs, for people; default `feed_0`, `out_0`. */
+  readonly inputNames?: readonly string[];
+  readonly outputNames?: readonly string[];
+}
+
+/** A random tensor that the host draws before each run, for ONNX has no stateless generator. */
+export interface HostRandom {
+  readonly input: string;
+  readonly shape: readonly number[];
+  /** Where the seed comes from. */
+  readonly seed: Value;
+}
+
+export interface OnnxLowered {
+  readonly builder: OnnxBuilder;
+  readonly feeds: readonly string[];
+  readonly fetches: readonly string[];
+  /** Variables the program updates: an input with the old value, an output with the new one. */
+  readonly state: readonly { readonly variable: Variable; readonly input: string; readonly output: string }[];
+  readonly random: readonly HostRandom[];
+}
+
+export class OnnxLowering {
+  readonly builder = new OnnxBuilder();
+  readonly names = new Map<Value, string>();
+  readonly uses = new Map<Value, number>();
+  readonly random: HostRandom[] = [];
+  readonly options: OnnxLowerOptions;
+  private readonly program: Program;
+  private readonly common = new Map<string, string>();
+
+  constructor(program: Program, options: OnnxLowerOptions) {
+    this.program = program;
+    this.options = options;
+    const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
+    for (const node of program.nodes) node.inputs.forEach(count);
+    program.fetches.forEach(count);
+    for (const update of program.updates) count(update.value);
+  }
+
+  ref(value: Value): string {
+    let name = this.names.get(value);
+    if (name === undefined && value.node.variable !== undefined) {
+      // Read late: a quantized product may be the only user, and then the float copy stays out of the model.
+      name = this.builder.initializer(this.frozen(value)!, value.dtype, value.shape);
+      this.names.set(value, name);
+    }
+    if (name === undefined) throw new ExecutorError('onnx', `no operation produced a ${value.node.op}`);
+    return name;
+  }
+
+  /** Contents of a value that is known when the model is built: a constant, or a variable that stays as it is. */
+  frozen(value: Value): HostArray | undefined {
+    const { constant, variable } = value.node;
+    if (constant !== undefined) return constant();
+    if (variable === undefined || this.names.has(value)) return undefined;
+    return toHostArray(value.dtype, this.options.frozen(variable));
+  }
+
+  shared(key: string, make: () => string): string {
+    let name = this.common.get(key);
+    if (name === undefined) {
+      name = make();
+      this.common.set(key, name);
+    }
+    return name;
+  }
+
+  lower(): OnnxLowered {
+    const { builder, names, program } = this;
+    const { inputNames = [], outputNames = [] } = this.options;
+    const updated = new Set(program.updates.map((update) => update.variable));
+    const feeds = program.feeds.map((value, i) => {
+      const name = inputNames[i] ?? `feed_${i}`;
+      builder.inputs.push({ name, type: value.dtype, shape: value.shape });
+      names.set(value, name);
+      return name;
+    });
+    const stateInputs = new Map<Variable, string>();
+    for (const variable of program.variables) {
+      if (!updated.has(variable)) continue;
+      const name = `state_${stateInputs.size}`;
+      stateInputs.set(variable, name);
+      builder.inputs.push({ name, type: variable.dtype as 'float32', shape: variable.shape });
+    }
+    for (const node of program.nodes) this.lowerNode(node, stateInputs);
+    const fetches = program.fetches.map((value, i) => {
+      const name = outputNames[i] ?? `out_${i}`;
+      builder.output({ name, type: value.dtype, shape: value.shape }, this.ref(value));
+      return name;
+    });
+    const state = program.updates.map(({ variable, value }, i) => {
+      const output = `next_${i}`;
+      builder.output({ name: output, type: value.dtype, shape: value.shape }, this.ref(value));
+      return { variable, input: stateInputs.get(variable)!, output };
+    });
+    return { builder, feeds, fetches, state, random: this.random };
+  }
+
+  private lowerNode(node: GraphNode, stateInputs: ReadonlyMap<Variable, string>): void {
+    const { builder, names } = this;
+    const [value] = node.outputs as [Value];
+    if (node.op === 'Feed') return;
+    if (node.variable !== undefined) {
+      const name = stateInputs.get(node.variable);
+      if (name !== undefined) names.set(value, name);
+      return;
+    }
+    if (node.constant !== undefined) {
+      const data = node.constant();
+      const name =
+        sizeOf(value.shape) === 1 && value.shape.length === 0
+          ? builder.scalar(data[0]!, value.dtype)
+          : builder.initializer(data, value.dtype, value.shape);
+      names.set(value, name);
+      return;
+    }
+    const quantized = quantizedMatMul(this, node);
+    if (quantized !== undefined) {
+      names.set(value, quantized);
+      return;
+    }
+    const rule = lowerings[node.op];
+    if (rule === undefined) {
+      throw new ExecutorError('onnx', `the ONNX executor has no lowering for ${node.op}`);
+    }
+    const out = rule(this, node);
+    const refs = Array.isArray(out) ? out : [out];
+    node.outputs.forEach((output, i) => {
+      names.set(output, refs[i]!);
+    });
+  }
+}

@@ -1,0 +1,196 @@
+import { type Bytes, bytes, concatBytes, float, packed, rawBytes, string, varint } from '../protobuf.js';
+
+/** Element types by ONNX's numbers. */
+export const OT = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+} as const;
+
+export type OnnxType = keyof typeof OT;
+
+export type OnnxAttr =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly string: string }
+  | { readonly ints: readonly number[] };
+
+interface OnnxNode {
+  readonly op: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attrs: Readonly<Record<string, OnnxAttr>>;
+}
+
+export interface OnnxTensorInfo {
+  readonly name: string;
+  readonly type: OnnxType;
+  readonly shape: readonly number[];
+}
+
+export interface OnnxInitializer extends OnnxTensorInfo {
+  readonly data: ArrayBufferView;
+}
+
+/** Operators outside the standard that ONNX Runtime brings along. */
+export const microsoft = 'com.microsoft';
+
+const opset = 21;
+const irVersion = 10;
+
+/** Collects an ONNX graph; names are made here, so nodes refer to results by what `op` returned. */
+export class OnnxBuilder {
+  readonly inputs: OnnxTensorInfo[] = [];
+  readonly outputs: OnnxTensorInfo[] = [];
+  readonly initializers: OnnxInitializer[] = [];
+  private readonly nodes: OnnxNode[] = [];
+  private readonly constants = new Map<string, string>();
+  private count = 0;
+
+  name(prefix: string): string {
+    this.count += 1;
+    return `${prefix}_${this.count}`;
+  }
+
+  many(
+    op: string,
+    inputs: readonly string[],
+    outputs: number,
+    attrs: Record<string, OnnxAttr> = {},
+    domain = '',
+  ): string[] {
+    const names = Array.from({ length: outputs }, () => this.name(op));
+    this.nodes.push({ op, domain, inputs, outputs: names, attrs });
+    return names;
+  }
+
+  op(op: string, inputs: readonly string[], attrs: Record<string, OnnxAttr> = {}, domain = ''): string {
+    return this.many(op, inputs, 1, attrs, domain)[0]!;
+  }
+
+  /** Gives a result the name the outside knows. */
+  output(info: OnnxTensorInfo, from: string): void {
+    this.nodes.push({ op: 'Identity', domain: '', inputs: [from], outputs: [info.name], attrs: {} });
+    this.outputs.push(info);
+  }
+
+  initializer(
+    data: ArrayBufferView,
+    type: OnnxType,
+    shape: readonly number[],
+    name = this.name('w'),
+  ): string {
+    this.initializers.push({ name, type, shape, data });
+    return name;
+  }
+
+  ints(values: readonly number[]): string {
+    return this.cached(`i${values}`, () =>
+      this.initializer(BigInt64Array.from(values, BigInt), 'int64', [values.length]),
+    );
+  }
+
+  scalar(value: number, type: 'float32' | 'int32' | 'bool' = 'float32'): string {
+    const data =
+      type === 'float32'
+        ? Float32Array.of(value)
+        : type === 'int32'
+          ? Int32Array.of(value)
+          : Uint8Array.of(value);
+    return this.cached(`${type}${Object.is(value, -0) ? '-0' : value}`, () =>
+      this.initializer(data, type, []),
+    );
+  }
+
+  private cached(key: string, make: () => string): string {
+    let name = this.constants.get(key);
+    if (name === undefined) {
+      name = make();
+      this.constants.set(key, name);
+    }
+    return name;
+  }
+
+  /**
+   * The model file. Initializers of at least `externalBytes` bytes are left out of it and go to a second file, in the
+   * order of `external`, each at a multiple of 4,096 bytes, so that the runtime can map them.
+   */
+  serialize(
+    graphName: string,
+    externalFile?: { readonly name: string; readonly minBytes: number },
+  ): OnnxFiles {
+    const external: { data: ArrayBufferView; offset: number }[] = [];
+    let offset = 0;
+    const initializer = (tensor: OnnxInitializer): Bytes => {
+      const head = [
+        ...tensor.shape.map((length) => varint(1, length)),
+        varint(2, OT[tensor.type]),
+        string(8, tensor.name),
+      ];
+      if (externalFile === undefined || tensor.data.byteLength < externalFile.minBytes) {
+        return concatBytes([...head, bytes(9, rawBytes(tensor.data))]);
+      }
+      const entry = (key: string, value: string) => bytes(13, [string(1, key), string(2, value)]);
+      head.push(
+        entry('location', externalFile.name),
+        entry('offset', `${offset}`),
+        entry('length', `${tensor.data.byteLength}`),
+        varint(14, 1),
+      );
+      external.push({ data: tensor.data, offset });
+      offset = Math.ceil((offset + tensor.data.byteLength) / 4096) * 4096;
+      return concatBytes(head);
+    };
+    const graph = [
+      ...this.nodes.map((node, i) => bytes(1, nodeProto(node, i))),
+      string(2, graphName),
+      ...this.initializers.map((tensor) => bytes(5, initializer(tensor))),
+      ...this.inputs.map((info) => bytes(11, valueInfo(info))),
+      ...this.outputs.map((info) => bytes(12, valueInfo(info))),
+    ];
+    const domains = new Set(this.nodes.map((node) => node.domain).filter((domain) => domain !== ''));
+    const model = concatBytes([
+      varint(1, irVersion),
+      string(2, '@gpt-lineage/compute'),
+      bytes(7, graph),
+      bytes(8, [string(1, ''), varint(2, opset)]),
+      ...[...domains].map((domain) => bytes(8, [string(1, domain), varint(2, 1)])),
+    ]);
+    return { model, external };
+  }
+}
+
+export interface OnnxFiles {
+  readonly model: Bytes;
+  /** Contents of the second file. */
+  readonly external: readonly { readonly data: ArrayBufferView; readonly offset: number }[];
+}
+
+function attribute(name: string, attr: OnnxAttr): Bytes {
+  if ('int' in attr) return concatBytes([string(1, name), varint(3, attr.int), varint(20, 2)]);
+  if ('float' in attr) return concatBytes([string(1, name), float(2, attr.float), varint(20, 1)]);
+  if ('string' in attr) return concatBytes([string(1, name), string(4, attr.string), varint(20, 3)]);
+  return concatBytes([string(1, name), packed(8, attr.ints), varint(20, 7)]);
+}
+
+function nodeProto(node: OnnxNode, index: number): Bytes {
+  return concatBytes([
+    ...node.inputs.map((name) => string(1, name)),
+    ...node.outputs.map((name) => string(2, name)),
+    string(3, `${node.op}_${index}`),
+    string(4, node.op),
+    ...Object.entries(node.attrs).map(([name, attr]) => bytes(5, attribute(name, attr))),
+    ...(node.domain === '' ? [] : [string(7, node.domain)]),
+  ]);
+}
+
+function valueInfo(info: OnnxTensorInfo): Bytes {
+  const shape = concatBytes(info.shape.map((length) => bytes(1, varint(1, length))));
+  const tensorType = concatBytes([varint(1, OT[info.type]), bytes(2, shape)]);
+  return concatBytes([string(1, info.name), bytes(2, bytes(1, tensorType))]);
+}
