@@ -28,7 +28,7 @@ it('prints every metric with its error, and the groups', async () => {
 
 it('the page is self-contained and escapes what models and data write', async () => {
   const report = await run();
-  const hostile = structuredClone(report) as { tasks: { task: string }[] };
+  const hostile = structuredClone(report) as unknown as { tasks: { task: string }[] };
   hostile.tasks[0]!.task = '<script>alert(1)</script>';
   const html = reportHtml(hostile as unknown as Report);
   expect(html).not.toContain('<script>');

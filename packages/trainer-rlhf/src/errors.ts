@@ -23,3 +23,19 @@ export class RankingError extends FieldError {
 export class ObjectiveOptionError extends FieldError {
   readonly code = 'trainer-rlhf/objective-option';
 }
+
+/** A rule or a set of rules that cannot mean anything. */
+export class RuleOptionError extends FieldError {
+  readonly code = 'trainer-rlhf/rule-option';
+}
+
+/** A rule threw, hung or returned no number. */
+export class RuleFailedError extends GptLineageError {
+  readonly code = 'trainer-rlhf/rule-failed';
+  readonly rule: string;
+
+  constructor(rule: string, reason: string, options?: ErrorOptions) {
+    super(`rule ${rule} ${reason}; mend it, or set onFailure to 'skip' to leave it out and count`, options);
+    this.rule = rule;
+  }
+}
