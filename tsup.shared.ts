@@ -11,11 +11,11 @@ export function library(options: Options = {}): Options {
     clean: true,
     treeshake: true,
     removeNodeProtocol: false,
-    // Node's own modules are never bundled; the layer check keeps them out of what browsers load.
-    external: [/^node:/],
     // tsup's declaration build sets `baseUrl`, which TypeScript 6 reports as deprecated.
     dts: { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [] } },
     ...options,
+    // Node's own modules are never bundled; the layer check keeps them out of what browsers load.
+    external: [/^node:/, ...(options.external ?? [])],
     // `npm start` runs the packages and needs no types, which take most of the build's time.
     ...(process.env.GPT_LINEAGE_JS_ONLY ? { dts: false } : {}),
   };
