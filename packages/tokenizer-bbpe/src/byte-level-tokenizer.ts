@@ -202,7 +202,7 @@ export class ByteLevelBPETokenizer {
     const buffer = this.#buffer;
     buffer.writeBytes(bytes.subarray(stable));
     this.#encoder.reserve(buffer.length);
-    const count = this.#encoder.encodePiece(buffer.bytes, buffer.view, 0, buffer.length, 0);
+    const count = this.#encoder.encodeSegment(buffer.bytes, buffer.view, 0, buffer.length, 0);
     ids.length = kept;
     for (let i = 0; i < count; i++) ids.push(this.#encoder.out[i]!);
     return ids;

@@ -137,9 +137,9 @@ export class PieceEncoder {
     return after;
   }
 
-  /** A stretch within a piece: a token, or what merging makes of it. */
+  /** Any bytes as one piece, valid UTF-8 or not: a token, or what merging makes of them. */
   encodeSegment(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
-    const id = this.#tokens!.find(view, from, to);
+    const id = this.#tokens === undefined ? -1 : this.#tokens.find(view, from, to);
     if (id < 0) return this.merge(bytes, from, to, count);
     this.out[count] = id;
     return count + 1;
