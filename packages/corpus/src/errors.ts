@@ -1,23 +1,6 @@
-const marker = Symbol.for('gpt-lineage.error');
+import { GptLineageError } from '@gpt-lineage/tokenizer-bpe';
 
-/**
- * Root of every error the project throws on purpose. `isInstance` also recognises the copy of this class in
- * another package or module format, where `instanceof` does not.
- */
-export abstract class GptLineageError extends Error {
-  readonly [marker] = true;
-  /** Stable and machine-readable: `'corpus/config'`. */
-  abstract readonly code: string;
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
-
-  static isInstance(value: unknown): value is GptLineageError {
-    return typeof value === 'object' && value !== null && marker in value;
-  }
-}
+export { GptLineageError };
 
 /** An option or a configuration field has a value that cannot work. */
 export class ConfigError extends GptLineageError {

@@ -18,6 +18,8 @@ export type { FuzzyOptions } from './dedup/deduplication-index.js';
 export type { KeepPolicy } from './dedup/keep-best.js';
 export { estimateJaccard, MinHasher } from './dedup/minhash.js';
 export { jaccard, shingleHashes } from './dedup/shingles.js';
+export type { DiversityReport } from './diversity.js';
+export { effectiveNumber } from './diversity.js';
 export type { Document } from './document.js';
 export {
   ConfigError,
@@ -43,8 +45,20 @@ export {
   type TokenWindow,
   type WindowMixtureOptions,
 } from './mixture/mixture.js';
+export {
+  type PlannedPiece,
+  type PlannedSource,
+  planMixture,
+  planQuotas,
+  type SourceQuota,
+} from './mixture/plan-mixture.js';
 export { type NormaliseOptions, normaliseText } from './normalise/normalise-text.js';
 export { type PiiKind, type ScrubOptions, type ScrubResult, scrubPii } from './normalise/scrub-pii.js';
+export type { BuildOptions, PipelineEvent } from './pipeline/build.js';
+export { type PipelineConfig, resolveConfig } from './pipeline/config.js';
+export type { DropReason, DropReport } from './pipeline/drop-report.js';
+export type { Manifest, SourceSummary } from './pipeline/manifest.js';
+export { PipelineRun, pipeline } from './pipeline/pipeline.js';
 export { identifyLanguage } from './quality/language.js';
 export {
   paretoKeeps,
@@ -60,6 +74,8 @@ export {
 } from './quality/quality-rules.js';
 export { type TextStatistics, textStatistics } from './quality/text-statistics.js';
 export { type WordListOptions, wordListFilter } from './quality/word-list.js';
+export { expandInputs, type FileFormat, type InputFile } from './read/input-files.js';
+export { type RawRecord, type RecordStreamOptions, readRecords } from './read/record-stream.js';
 export type { ShardHeader, TokenArray, TokenType } from './shards/format.js';
 export { type PackedPart, type PackingStrategy, packDocuments } from './shards/pack-documents.js';
 export { exportTokenBin, importTokenBin } from './shards/token-bin.js';
@@ -75,4 +91,6 @@ export {
   TokenShardWriter,
   type TokenShardWriterOptions,
 } from './shards/token-shard-writer.js';
+export { type WriteTokenShardsOptions, writeTokenShards } from './shards/write-token-shards.js';
 export type { Tokenizer } from './tokenizer.js';
+export { wordsOf } from './words.js';

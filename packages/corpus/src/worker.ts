@@ -1,9 +1,13 @@
 import { parentPort } from 'node:worker_threads';
 import { type FeatureParameters, featureExtractor, type TextFeatures } from './dedup/text-features.js';
 import { GptLineageError } from './errors.js';
+import { runTask } from './pipeline/run-task.js';
+import type { Task, TaskContext } from './pipeline/task.js';
 
 /** What a worker thread is asked. */
-export type WorkerRequest = { kind: 'features'; texts: string[]; parameters: FeatureParameters | null };
+export type WorkerRequest =
+  | { kind: 'features'; texts: string[]; parameters: FeatureParameters | null }
+  | { kind: 'task'; context: Omit<TaskContext, 'signal'>; task: Task };
 
 /** What it answers. */
 export interface WorkerReply {
@@ -20,6 +24,8 @@ async function answer(request: WorkerRequest): Promise<unknown> {
       if (extractor?.key !== key) extractor = { key, extract: featureExtractor(request.parameters) };
       return request.texts.map(extractor.extract);
     }
+    case 'task':
+      return runTask(request.context, request.task);
   }
 }
 

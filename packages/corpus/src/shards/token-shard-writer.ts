@@ -35,6 +35,8 @@ export interface AppendOptions {
   source?: number;
   /** This entry goes on where an earlier one of the same document stopped. Default false. */
   continues?: boolean;
+  /** One more token after `tokenIds`: the end-of-text token. Default: none. */
+  end?: number | null | undefined;
 }
 
 /** What a finished shard holds. */
@@ -99,12 +101,12 @@ export class TokenShardWriter {
   }
 
   /**
-   * Adds one document (or, with `continues`, the next part of one). Its end-of-text token, if any, is part of
-   * `tokenIds`.
+   * Adds one document (or, with `continues`, the next part of one). Its end-of-text token is part of
+   * `tokenIds`, or given as `end`.
    *
    * @throws {ShardError} for an id outside of the vocabulary: the shard stays as it was
    */
-  append(tokenIds: ArrayLike<number>, { source = 0, continues = false }: AppendOptions = {}): void {
+  append(tokenIds: ArrayLike<number>, { source = 0, continues = false, end }: AppendOptions = {}): void {
     if (!this.open) throw new ShardError(this.path, 'append after finish or abort');
     if (source < 0 || source >= this.sources.length) {
       throw new ConfigError('source', `${source} is not an index into the ${this.sources.length} sources`);
@@ -116,6 +118,9 @@ export class TokenShardWriter {
       if (!(id >= 0 && id < vocabSize && Number.isInteger(id))) {
         throw new ShardError(this.path, `token ${i} is ${id}, outside of the vocabulary of ${vocabSize}`);
       }
+    }
+    if (end !== null && end !== undefined && !(end >= 0 && end < vocabSize)) {
+      throw new ShardError(this.path, `the end token is ${end}, outside of the vocabulary of ${vocabSize}`);
     }
     this.starts.push(this.tokenCount);
     this.sourceOf.push(source);
@@ -131,6 +136,10 @@ export class TokenShardWriter {
       buffer[buffered++] = tokenIds[i]!;
     }
     this.buffered = buffered;
+    if (end !== null && end !== undefined) {
+      if (this.buffered === bufferTokens) this.flush();
+      buffer[this.buffered++] = end;
+    }
   }
 
   /** Writes the document table and the header, flushes to disk and gives the file its name. */
