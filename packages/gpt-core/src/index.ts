@@ -44,6 +44,28 @@ export {
   TokenizationError,
   TokenizerMismatchError,
 } from './errors.js';
+export {
+  evaluateTask,
+  type FinetuneOptions,
+  finetune,
+  predictTask,
+  type TaskMetrics,
+} from './finetuning/finetune.js';
+export {
+  accuracy,
+  f1Score,
+  macroF1,
+  matthewsCorrelation,
+  pearsonCorrelation,
+  spearmanCorrelation,
+} from './finetuning/metrics.js';
+export type { TaskExample, TaskInputs, TaskKind, TaskTokens } from './finetuning/task-inputs.js';
+export {
+  type CreateTaskOptions,
+  type Prediction,
+  type TaskDefinition,
+  TaskModel,
+} from './finetuning/task-model.js';
 export type { GeneratedCompletion, GenerateResult, Prompt, StreamEvent } from './generation/generate.js';
 export type { JsonSchema } from './generation/json-schema.js';
 export type { LogitsContext, LogitsProcessor, StoppingCriterion } from './generation/logits-processor.js';

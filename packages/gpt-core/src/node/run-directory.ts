@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { openSafetensors, writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
+import { writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TokenBatch } from '../data/token-batch.js';
-import { CheckpointError, GptLineageError } from '../errors.js';
+import { CheckpointError } from '../errors.js';
 import { GPT } from '../model/gpt.js';
 import type {
   CheckpointStore,
@@ -15,6 +15,7 @@ import type {
 } from '../training/checkpoint-store.js';
 import { parseTrainingState } from '../training/training-state.js';
 import { linkAtomic, removeTemporaries, writeDirectoryAtomic, writeFileAtomic } from './atomic-files.js';
+import { readTensorFile } from './task-files.js';
 
 const STATE_FILE = 'training.json';
 const TENSORS_FILE = 'training.safetensors';
@@ -147,8 +148,8 @@ export async function readCheckpoint(path: string): Promise<SavedTraining> {
   return {
     path,
     state: parsed,
-    tensors: await readTensors(join(path, TENSORS_FILE)),
-    restoreWeights: (model) => restoreWeights(path, model),
+    tensors: await readTensorFile(join(path, TENSORS_FILE)),
+    restoreWeights: (model) => model.restore?.(path) ?? restoreWeights(path, model),
   };
 }
 
@@ -223,23 +224,6 @@ async function writeTensors(path: string, tensors: StateTensors): Promise<void> 
     { dtype: 'F32' as const, shape, data },
   ]);
   await writeSafetensorsFile(path, Object.fromEntries(entries), { metadata: { format: 'pt' } });
-}
-
-async function readTensors(path: string): Promise<StateTensors> {
-  try {
-    const file = await openSafetensors(path);
-    try {
-      const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-      for (const [name, { shape }] of file.tensors)
-        tensors.set(name, { shape, data: await file.readFloat32(name) });
-      return tensors;
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (GptLineageError.isInstance(cause)) throw damaged(dirname(path), cause.message);
-    throw cause;
-  }
 }
 
 async function sha256(path: string): Promise<string> {

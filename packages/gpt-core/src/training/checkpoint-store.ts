@@ -8,6 +8,8 @@ export interface TrainableModel {
   readonly config: GPTConfig;
   readonly variables: ReadonlyMap<string, tf.Variable>;
   save(directory: string): Promise<void>;
+  /** Takes over what `save` wrote; absent for a plain GPT, whose folders every store can read. */
+  restore?(directory: string): Promise<void>;
 }
 
 /** Arrays that belong to the optimizer or the weight average, by name. */

@@ -37,8 +37,10 @@ export interface ValidationEvent {
   readonly loss: number;
   readonly perplexity: number;
   readonly bitsPerByte?: number;
-  /** Held-out tokens scored. */
+  /** Held-out tokens (or examples) scored. */
   readonly targets: number;
+  /** A fine-tuning task's metrics. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** Lowest validation loss so far, this one included. */
   readonly bestLoss: number;
   readonly isBest: boolean;

@@ -17,7 +17,7 @@ export interface LoopOptions extends Omit<PretrainOptions, 'validation' | 'valid
   /** Mean loss on held-out data; `evaluate` gives the loss of one batch. */
   validate?: (
     evaluate: (feeds: Feeds) => Promise<number>,
-  ) => Promise<{ loss: number; targets: number; bitsPerByte?: number }>;
+  ) => Promise<Pick<ValidationEvent, 'loss' | 'targets' | 'bitsPerByte' | 'metrics'>>;
   /** Steps of the whole run, always resolved here. */
   steps: number;
   /** Arithmetic of one trained token, forward and backward; for the MFU estimate. */
