@@ -43,7 +43,11 @@ export async function beamSearch(
   }
   let beams: Beam[] = [{ tokenIds: [], logProbs: [], score: 0 }];
   let finished: Finished[] = [];
-  const session = openSession(model, { capacity: prompt.length + maxTokens, rows: numBeams });
+  const session = openSession(model, {
+    capacity: prompt.length + maxTokens,
+    rows: numBeams,
+    weights: options.weights,
+  });
   try {
     let logits = (await session.read([prompt])).map((row) => row[0]!);
     for (let length = 1; length <= maxTokens; length++) {

@@ -152,7 +152,11 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
 
   const longest = Math.max(...prompts.map((ids) => ids.length));
   const capacity = Math.min(contextLength, longest + Math.max(1, options.maxTokens));
-  let session: DecodeSession | undefined = openSession(model, { capacity, rows: state.sequences.length });
+  let session: DecodeSession | undefined = openSession(model, {
+    capacity,
+    rows: state.sequences.length,
+    weights: options.weights,
+  });
   try {
     const first = await session.read(prompts, options.promptLogprobs);
     if (options.promptLogprobs) state.promptLogProbs = prompts.map((ids, i) => logProbsOf(ids, first[i]!));
@@ -186,7 +190,11 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
           if (full(sequence)) sequence.forgotten = sequence.tokenIds.length - Math.ceil(contextLength / 2);
         }
         session.dispose();
-        session = openSession(model, { capacity: contextLength, rows: active.length });
+        session = openSession(model, {
+          capacity: contextLength,
+          rows: active.length,
+          weights: options.weights,
+        });
         const kept = active.map((sequence) => sequence.tokenIds.slice(sequence.forgotten));
         logits = (await session.read(kept)).map((row) => row.at(-1)!);
       } else {

@@ -1,4 +1,6 @@
+import { InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
+import { CapturedSession, type WeightStorage } from './captured-session.js';
 import { EagerSession } from './eager-session.js';
 import { PerRowSession } from './per-row-session.js';
 import type { DecodeSession } from './session.js';
@@ -10,10 +12,28 @@ export interface SessionOptions {
   readonly rows: number;
   /** Most tokens that `rewind` takes back. Default 0. */
   readonly slack?: number;
+  /** Default `float32`. */
+  readonly weights?: WeightStorage | undefined;
 }
+
+/** Capacities are rounded up to this, so that generations of similar length share a compiled step. */
+const granularity = 64;
 
 /** The fastest way to decode that this machine has. */
 export function openSession(model: GPT, options: SessionOptions): DecodeSession {
+  const { weights = 'float32' } = options;
+  const programs = model.decodePrograms;
+  if (programs.available) {
+    const rounded = Math.ceil(options.capacity / granularity) * granularity;
+    return new CapturedSession(model, programs, Math.min(rounded, model.config.contextLength), weights);
+  }
+  if (weights !== 'float32') {
+    throw new InvalidArgumentError(
+      'weights',
+      weights,
+      'this model decodes in float32 here; it needs ONNX Runtime',
+    );
+  }
   const eager = () => new EagerSession(model, options.capacity, options.slack);
   // Blocks of the fixed pattern stand at absolute positions, which padding on the left would shift.
   const blocks = model.config.layerPattern.some((layer) => layer.type === 'fixed');

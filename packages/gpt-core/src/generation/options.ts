@@ -1,5 +1,6 @@
 import type { GPTConfig } from '../config/config.js';
 import { InvalidArgumentError } from '../errors.js';
+import type { WeightStorage } from './captured-session.js';
 import type { JsonSchema } from './json-schema.js';
 import type { LogitsProcessor, StoppingCriterion } from './logits-processor.js';
 import {
@@ -74,6 +75,11 @@ export interface GenerateOptions {
   readonly contextOverflow?: 'slide' | 'stop';
   /** Drop the beginning of a prompt that does not fit, in place of an error. Default `false`. */
   readonly truncatePrompt?: boolean;
+  /**
+   * How weights are stored while decoding. `int8` and `int4` are faster where memory bandwidth is the limit, and not
+   * exact; they need ONNX Runtime. Default `float32`.
+   */
+  readonly weights?: WeightStorage;
   /** Ends generation; sequences so far are returned with `finishReason: 'abort'`. */
   readonly signal?: AbortSignal;
 }
@@ -97,6 +103,7 @@ export interface ResolvedOptions {
   readonly stoppingCriteria: readonly StoppingCriterion[];
   readonly contextOverflow: 'slide' | 'stop';
   readonly truncatePrompt: boolean;
+  readonly weights: WeightStorage;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -131,6 +138,7 @@ const known: Readonly<Record<keyof GenerateOptions, true>> = {
   stoppingCriteria: true,
   contextOverflow: true,
   truncatePrompt: true,
+  weights: true,
   signal: true,
 };
 
@@ -195,8 +203,14 @@ export function resolveOptions(
     stoppingCriteria: options.stoppingCriteria ?? [],
     contextOverflow,
     truncatePrompt: options.truncatePrompt ?? false,
+    weights: storageOf(options.weights),
     signal: options.signal,
   };
+}
+
+function storageOf(weights: WeightStorage = 'float32'): WeightStorage {
+  if (['float32', 'float16', 'int8', 'int4'].includes(weights)) return weights;
+  throw new InvalidArgumentError('weights', weights, 'must be "float32", "float16", "int8" or "int4"');
 }
 
 /** In the order in which transformers applies them: penalties and bans first, then what shapes the distribution. */

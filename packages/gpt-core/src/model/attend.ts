@@ -3,6 +3,8 @@ import {
   type AttentionPattern,
   type AttentionWithWeights,
   bandedAttention,
+  bandedPattern,
+  causalPattern,
   denseAttention,
   fixedPattern,
   type KVCache,
@@ -11,6 +13,7 @@ import {
 import type * as tf from '@tensorflow/tfjs-core';
 import type { GPTConfig } from '../config/config.js';
 import type { LayerAttention } from '../config/layer-attention.js';
+import { type ExternalCache, externalAttention } from './external-attention.js';
 
 /** What all layers of one pass share. */
 export interface AttentionContext {
@@ -20,6 +23,8 @@ export interface AttentionContext {
   readonly segmentIds?: tf.Tensor2D | undefined;
   /** Keys and values of earlier passes; this pass adds its own. */
   readonly cache?: KVCache | undefined;
+  /** The same, kept by the caller; in place of `cache`. */
+  readonly external?: ExternalCache | undefined;
   /** Receives `[batch, heads, queryLength, keyLength]` of each layer when given. */
   readonly maps?: tf.Tensor4D[] | undefined;
 }
@@ -41,6 +46,11 @@ export interface AttendInput {
 export function attend(input: AttendInput): tf.Tensor4D {
   const { config, layer, query, context } = input;
   const pattern = config.layerPattern[layer]!;
+  if (context.external) {
+    const scale = config.scaleAttention ? 1 / Math.sqrt(query.shape[3]) : 1;
+    const rule = patternOf(pattern);
+    return externalAttention(context.external, layer, pattern, rule, query, input.key, input.value, scale);
+  }
   const cached = context.cache?.append(layer, input.key, input.value);
   const { key, value } = cached ?? input;
   const options: AttentionOptions = {
@@ -83,14 +93,17 @@ function byPattern(
   }
 }
 
-/** The layer's rule on positions. */
-export function patternOf(layer: LayerAttention): AttentionPattern {
+/** The layer's rule on positions; a top-k layer's further rule is on scores. */
+function patternOf(layer: LayerAttention): AttentionPattern {
   switch (layer.type) {
+    case 'dense':
+    case 'topk':
+      return causalPattern;
+    case 'banded':
+      return bandedPattern(layer.window);
     case 'strided':
       return stridedPattern(layer.stride);
     case 'fixed':
       return fixedPattern(layer.stride, layer.summary);
-    default:
-      throw new Error(`no pattern for ${layer.type}`);
   }
 }

@@ -15,6 +15,7 @@ import {
   TokenizationError,
   TokenizerMismatchError,
 } from '../errors.js';
+import { DecodePrograms } from '../generation/captured-session.js';
 import {
   type GenerateResult,
   generateBatch,
@@ -30,6 +31,7 @@ import { type RollingOptions, rollingLogLikelihood } from '../scoring/rolling.js
 import { encodePair, type ScoreOptions, scoreRequests } from '../scoring/score.js';
 import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
+import type { ExternalCache } from './external-attention.js';
 import { forward, type LinearAdapter } from './forward.js';
 
 import { initializeParameters, nextModelId } from './parameters.js';
@@ -108,6 +110,7 @@ export class GPT {
   readonly adapters = new Map<string, LinearAdapter>();
   tokenizer: Tokenizer | undefined;
   #disposed = false;
+  #programs: DecodePrograms | undefined;
 
   private constructor(
     config: GPTConfig,
@@ -335,6 +338,13 @@ export class GPT {
     return this.#tokenizerOrThrow().decode(tokenIds);
   }
 
+  /** Compiled decoding steps; made when generation first needs them. */
+  get decodePrograms(): DecodePrograms {
+    this.#assertLive();
+    this.#programs ??= new DecodePrograms(this);
+    return this.#programs;
+  }
+
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -342,6 +352,7 @@ export class GPT {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#programs?.dispose();
     for (const variable of this.variables.values()) variable.dispose();
   }
 
@@ -373,17 +384,35 @@ export class GPT {
       ? asTensor(options.positionIds, 'positionIds', [batch, length])
       : defaultPositions(length, options.cache?.length ?? 0, mask);
     return forward({
-      config,
-      parameters: this.variables,
-      adapters: this.adapters,
+      ...this.#pass(training, seed, logits),
       ...(ids ? { tokenIds: ids } : {}),
       ...(embeddings ? { embeddings } : {}),
       positionIds,
       attention: { keyMask: mask, segmentIds: segments, cache: options.cache, maps },
-      training,
-      seed,
-      logits,
     });
+  }
+
+  /**
+   * One pass of new tokens over keys and values that the caller keeps: a pure function of its arguments and the
+   * weights, for `capture`.
+   *
+   * @param tokenIds `[batch, length]` int32
+   * @returns hidden states `[batch, length, nEmbd]`; `cache.fresh` holds the new keys and values
+   */
+  forwardExternal(tokenIds: tf.Tensor2D, cache: ExternalCache): tf.Tensor3D {
+    this.#assertLive();
+    const { positionIds } = cache;
+    return forward({
+      ...this.#pass(false, 0, 'none'),
+      tokenIds,
+      positionIds,
+      attention: { external: cache },
+    }).lastHiddenState;
+  }
+
+  #pass(training: boolean, seed: number | tf.Tensor, logits: 'all' | 'last' | 'none') {
+    const { config, variables: parameters, adapters } = this;
+    return { config, parameters, adapters, training, seed, logits };
   }
 
   #tokenizerOrThrow(): Tokenizer {

@@ -1,0 +1,40 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import { beforeAll, expect, it } from 'vitest';
+import { CapturedSession } from '../../src/generation/captured-session.js';
+import { EagerSession } from '../../src/generation/eager-session.js';
+import { GPT } from '../../src/index.js';
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+it('captured equals eager', async () => {
+  const model = GPT.create(
+    {
+      vocabSize: 40,
+      contextLength: 64,
+      nLayer: 3,
+      nHead: 4,
+      nKvHead: 2,
+      nEmbd: 16,
+      initializerRange: 0.3,
+      layerPattern: ['dense', 'banded(5)', 'fixed(4,1)'],
+    },
+    { seed: 11 },
+  );
+  const programs = model.decodePrograms;
+  const captured = new CapturedSession(model, programs, 64);
+  const eager = new EagerSession(model, 64);
+  const a = await captured.read([[1, 2, 3, 4, 5, 6, 7, 8, 9]]);
+  const b = await eager.read([[1, 2, 3, 4, 5, 6, 7, 8, 9]]);
+  a[0]![0]!.forEach((v, i) => expect(v).toBeCloseTo(b[0]![0]![i]!, 4));
+  for (let i = 0; i < 5; i++) {
+    const c = await captured.read([[i]]);
+    const d = await eager.read([[i]]);
+    c[0]![0]!.forEach((v, i) => expect(v).toBeCloseTo(d[0]![0]![i]!, 4));
+  }
+  captured.dispose();
+  eager.dispose();
+  model.dispose();
+});
