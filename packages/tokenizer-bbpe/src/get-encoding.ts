@@ -7,6 +7,7 @@ const loaders = {
   p50k_base: async () => (await import('./encodings/p50k_base.js')).p50k_base(),
   cl100k_base: async () => (await import('./encodings/cl100k_base.js')).cl100k_base(),
   o200k_base: async () => (await import('./encodings/o200k_base.js')).o200k_base(),
+  clip: async () => (await import('./encodings/clip.js')).clip(),
   o200k_harmony: async () => (await import('./encodings/o200k_base.js')).o200k_harmony(),
 } satisfies Record<string, () => Promise<ByteLevelBPETokenizer>>;
 

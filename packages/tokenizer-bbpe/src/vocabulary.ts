@@ -133,3 +133,34 @@ export function stayApart(
     } else return true;
   }
 }
+
+/** CLIP's form: 256 bytes in GPT-2's order, the same at a word's end, then one token per pair of earlier ids. */
+export function clipVocabulary(pairs: string): Vocabulary {
+  const numbers = new Int32Array(pairs.length >> 1);
+  const count = readNumbers(pairs, numbers) >> 1;
+  const size = 512 + count;
+  const lefts = new Int32Array(count);
+  const rights = new Int32Array(count);
+  const results = new Int32Array(count);
+  const parts: number[][] = [];
+  const byteIds = new Int32Array(256);
+  const byteEndIds = new Int32Array(256);
+  for (let id = 0; id < 256; id++) {
+    const byte = byteOrder[id]!;
+    byteIds[byte] = id;
+    byteEndIds[byte] = 256 + id;
+    parts[id] = [byte];
+    parts[256 + id] = [byte, 0x20]; // `</w>` reads as a space
+  }
+  for (let rank = 0; rank < count; rank++) {
+    lefts[rank] = numbers[2 * rank]!;
+    rights[rank] = numbers[2 * rank + 1]!;
+    results[rank] = 512 + rank;
+    parts[512 + rank] = [...parts[lefts[rank]!]!, ...parts[rights[rank]!]!];
+  }
+  const offsets = new Int32Array(size + 1);
+  for (let id = 0; id < size; id++) offsets[id + 1] = offsets[id]! + parts[id]!.length;
+  const bytes = new Uint8Array(offsets[size]! + SLACK);
+  for (let id = 0; id < size; id++) bytes.set(parts[id]!, offsets[id]!);
+  return { bytes, offsets, byteIds, byteEndIds, lefts, rights, results };
+}

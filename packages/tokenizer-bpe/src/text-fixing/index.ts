@@ -1,0 +1,2 @@
+export { fixText } from './fix-text.js';
+export { unescapeHtml } from './html-entities.js';
