@@ -43,4 +43,31 @@ export {
 export { cropForEncoder, type PixelValues, preprocess } from './preprocess/preprocess.js';
 export type { RawImage } from './preprocess/raw-image.js';
 export { type Interpolation, resample } from './preprocess/resample.js';
+export { Random } from './random.js';
 export { SafetensorsError } from './safetensors/errors.js';
+export { type TextEncoderLike, type TokenizeOptions, tokenize } from './text/tokenize.js';
+export { type AugmentOptions, augment } from './training/augment.js';
+export {
+  type ContrastiveGradients,
+  contrastiveGradients,
+  type GradientOptions,
+  type MicroBatch,
+  type Tower,
+} from './training/contrastive-gradients.js';
+export { encodeImages, encodeTexts } from './training/evaluate.js';
+export {
+  pairRanks,
+  type RetrievalMetrics,
+  type RetrievalOptions,
+  type RetrievalReport,
+  retrievalMetrics,
+  summarizeRanks,
+} from './training/metrics.js';
+export {
+  type ContrastiveDataset,
+  type ContrastiveExample,
+  ContrastiveTrainer,
+  type TrainerOptions,
+  type TrainerState,
+  type TrainStep,
+} from './training/trainer.js';

@@ -30,10 +30,11 @@ export interface ContrastiveGradients {
 }
 
 /** Names of the parameters that a run with these locks trains. */
-export function trainedNames(clip: CLIP, { locked = [] }: GradientOptions): string[] {
+export function trainedNames(clip: CLIP, { locked = [], loss = 'infonce' }: GradientOptions): string[] {
   return [...clip.parameters.entries()]
     .filter(([name, variable]) => {
       if (!variable.trainable) return false;
+      if (name === 'logitBias') return loss === 'siglip'; // a softmax does not see it
       if (name.startsWith('vision.')) return !locked.includes('image');
       if (name.startsWith('text.')) return !locked.includes('text');
       return true;
