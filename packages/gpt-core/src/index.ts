@@ -79,6 +79,7 @@ export type {
   ScoreRequest,
 } from './language-model/language-model.js';
 export { type LocalLanguageModelOptions, localLanguageModel } from './language-model/local.js';
+export { LoRA, type LoRAFactors, type LoRAOptions } from './lora/lora.js';
 export type { Dropout, LinearAdapter } from './model/forward.js';
 export {
   type CreateOptions,
@@ -87,6 +88,7 @@ export {
   GPT,
   type LoadOptions,
   type LossOptions,
+  type SaveOptions,
   type TokenIds,
 } from './model/gpt.js';
 export type { EmbedOptions } from './scoring/embed.js';
@@ -94,8 +96,9 @@ export type { RollingOptions } from './scoring/rolling.js';
 export type { ScoreOptions } from './scoring/score.js';
 export { ByteTokenizer } from './tokenization/byte-tokenizer.js';
 export { CharacterTokenizer } from './tokenization/character-tokenizer.js';
-export { tokenizerFromJSON } from './tokenization/load-tokenizer.js';
-export type { Tokenizer } from './tokenization/tokenizer.js';
+export { tokenizerFromJSON, tokenizerFromVocabulary } from './tokenization/load-tokenizer.js';
+export { SubwordTokenizer } from './tokenization/subword-tokenizer.js';
+export type { EncodeTextOptions, Tokenizer } from './tokenization/tokenizer.js';
 export type { CheckpointStore, SavedTraining, TrainableModel } from './training/checkpoint-store.js';
 export { DivergedError, TrainingError } from './training/errors.js';
 export type {

@@ -1,4 +1,5 @@
 import type { ValidationSource } from '../data/token-batch.js';
+import type { LoRA } from '../lora/lora.js';
 import type { CheckpointStore } from './checkpoint-store.js';
 import type { GuardOptions } from './guard.js';
 import type { BatchRamp, LearningRateOptions } from './learning-rate.js';
@@ -46,6 +47,8 @@ export interface PretrainOptions {
   trainable?: (name: string) => boolean;
   /** Multiplier of the learning rate per variable (layer-wise rates). Default 1. */
   learningRateScale?: (name: string) => number;
+  /** Train these low-rank adapters and nothing else; checkpoints then hold the adapters. */
+  adapter?: LoRA;
   /** Weight average `average = decay × average + (1 − decay) × weights`, used for validation and export. */
   emaDecay?: number;
   /** Recompute each block in the backward pass: less memory, about a third more time. Default `false`. */

@@ -33,11 +33,18 @@ export async function* pretrain(
   options: PretrainOptions,
 ): AsyncGenerator<TrainingEvent, void, void> {
   checkSource(model, source);
-  const { validation, validationBatches, ...rest } = options;
+  const { validation, validationBatches, adapter: _, ...rest } = options;
   const batchSize = options.batchSize ?? 12;
   const microBatchSize = options.microBatchSize ?? batchSize;
   const tokensPerStep = batchSize * source.contextLength;
-  const task = languageModelTask(model, source, options.gradientCheckpointing ?? false);
+  const task = languageModelTask(model, source, options);
+  if (options.adapter && options.adapter.model !== model)
+    throw new TrainingError(
+      'The adapter is attached to another model: attach it to the one that is trained.',
+      {
+        field: 'adapter',
+      },
+    );
   yield* trainingLoop(task, {
     ...rest,
     steps: stepsOf(options, tokensPerStep),
@@ -58,10 +65,10 @@ export async function* pretrain(
 function languageModelTask(
   model: GPT,
   source: TokenSource,
-  gradientCheckpointing: boolean,
+  { adapter, gradientCheckpointing = false }: PretrainOptions,
 ): TrainingTask<TokenBatch> {
   return {
-    model,
+    model: adapter ?? model,
     next: (rows) => source.next(rows),
     get position() {
       return source.position;

@@ -6,7 +6,14 @@ import type { PretrainOptions } from './pretrain-options.js';
 /** The options of a recipe: those that are plain data. */
 export type RecipeTraining = Omit<
   PretrainOptions,
-  'validation' | 'sample' | 'checkpoints' | 'signal' | 'trainable' | 'learningRateScale' | 'resume'
+  | 'validation'
+  | 'sample'
+  | 'checkpoints'
+  | 'signal'
+  | 'trainable'
+  | 'learningRateScale'
+  | 'resume'
+  | 'adapter'
 >;
 
 /** A published way to pretrain a model. */
