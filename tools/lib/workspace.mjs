@@ -121,6 +121,8 @@ export async function probeBackend(env = {}) {
  */
 async function ensureNative() {
   if (process.env.GPT_LINEAGE_SKIP_NATIVE) return 'skipped (GPT_LINEAGE_SKIP_NATIVE is set)';
+  const asked = process.env.GPT_LINEAGE_BACKEND;
+  if (asked && asked !== 'tensorflow') return `${asked} (GPT_LINEAGE_BACKEND is set)`;
   if ((await probeBackend()) === 'tensorflow') return 'native TensorFlow';
   const attempt = join(cacheFolder, 'native-attempt.json');
   if (existsSync(attempt)) {
