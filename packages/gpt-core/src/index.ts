@@ -17,6 +17,7 @@ export {
 export { gpt3PrintedSizes, type PresetName, type PrintedSize, presets } from './config/presets.js';
 export { type DocumentSourceOptions, documentSource, parseJsonl, parseJsonlTexts } from './data/documents.js';
 export { DataError } from './data/errors.js';
+export { type ExampleSourceOptions, exampleSource } from './data/example-source.js';
 export { gpt3MixtureWeights, type MixturePart, mixtureSource } from './data/mixture.js';
 export { type PackedRows, packBestFit, packedBatch, type TrainingExample } from './data/packing.js';
 export {
@@ -51,6 +52,17 @@ export {
   predictTask,
   type TaskMetrics,
 } from './finetuning/finetune.js';
+export {
+  type ChatTurn,
+  chatExample,
+  chatMLTurns,
+  completionExample,
+  humanAssistantTurns,
+  type MaskTokenizer,
+  maskedExample,
+  type TextSegment,
+  type TurnTemplate,
+} from './finetuning/loss-masks.js';
 export {
   accuracy,
   f1Score,

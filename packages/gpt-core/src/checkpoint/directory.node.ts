@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
 import {
   openSafetensors,
   openShardedSafetensors,
@@ -53,11 +54,52 @@ export async function directoryWriter(path: string): Promise<CheckpointWriter> {
   return {
     path,
     writeText: (name, text) => guarded(name, () => atomicText(join(path, name), text)),
-    writeWeights: (tensors, metadata) =>
+    writeWeights: (tensors, metadata, maxShardBytes) =>
       guarded('model.safetensors', async () => {
-        await writeSafetensorsFile(join(path, 'model.safetensors'), tensors, { metadata });
+        if (maxShardBytes === undefined) {
+          await writeSafetensorsFile(join(path, 'model.safetensors'), tensors, { metadata });
+          await rm(join(path, indexName), { force: true });
+        } else await writeShards(path, tensors, metadata, maxShardBytes);
       }),
   };
+}
+
+const indexName = 'model.safetensors.index.json';
+
+/** Shards first, then the index that names them; a single file of an earlier save goes last, as it would win. */
+async function writeShards(
+  path: string,
+  tensors: Record<string, SafetensorsInput>,
+  metadata: Record<string, string>,
+  maxShardBytes: number,
+): Promise<void> {
+  const shards: Record<string, SafetensorsInput>[] = [];
+  let room = 0;
+  let total = 0;
+  for (const [name, input] of Object.entries(tensors)) {
+    const bytes = 4 * input.shape.reduce((product, size) => product * size, 1);
+    total += bytes;
+    if (shards.length === 0 || bytes > room) {
+      shards.push({});
+      room = maxShardBytes;
+    }
+    shards.at(-1)![name] = input;
+    room -= bytes;
+  }
+  const weightMap: Record<string, string> = {};
+  const number = (n: number) => String(n).padStart(5, '0');
+  for (const [at, shard] of shards.entries()) {
+    const file = `model-${number(at + 1)}-of-${number(shards.length)}.safetensors`;
+    await writeSafetensorsFile(join(path, file), shard, { metadata });
+    for (const name of Object.keys(shard)) weightMap[name] = file;
+  }
+  const index = { metadata: { total_size: total, ...metadata }, weight_map: weightMap };
+  await atomicText(join(path, indexName), `${JSON.stringify(index, null, 2)}\n`);
+  await rm(join(path, 'model.safetensors'), { force: true });
+  const stale = (await readdir(path)).filter(
+    (file) => /^model-\d{5}-of-\d{5}\.safetensors$/.test(file) && !Object.values(weightMap).includes(file),
+  );
+  for (const file of stale) await rm(join(path, file), { force: true });
 }
 
 /** Temporary file in the same folder, flushed, then renamed: a reader sees the old text or the new one. */

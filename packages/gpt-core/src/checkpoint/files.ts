@@ -14,5 +14,10 @@ export interface CheckpointReader {
 export interface CheckpointWriter {
   readonly path: string;
   writeText(name: string, text: string): Promise<void>;
-  writeWeights(tensors: Record<string, SafetensorsInput>, metadata: Record<string, string>): Promise<void>;
+  /** @param maxShardBytes split into several files of about this size, with an index */
+  writeWeights(
+    tensors: Record<string, SafetensorsInput>,
+    metadata: Record<string, string>,
+    maxShardBytes?: number,
+  ): Promise<void>;
 }

@@ -89,7 +89,10 @@ export function configFromHuggingFace(json: unknown, path = 'config.json'): Chec
     case 'gpt2':
       return { family: type, config: parseConfig({ ...own, ...fromGpt2(fields, path) }) };
     case 'openai-gpt':
-      return { family: type, config: parseConfig({ ...own, ...fromOpenAi(fields, path) }) };
+      return {
+        family: type,
+        config: parseConfig({ residualScaledInit: false, ...own, ...fromOpenAi(fields, path) }),
+      };
     case 'gpt_neo':
       return { family: type, config: parseConfig({ ...own, ...fromGptNeo(fields, path) }) };
     case 'gpt_lineage':
@@ -149,7 +152,6 @@ function fromOpenAi(json: unknown, path: string): GPTConfigInput {
     layerPattern: 'dense',
     qkvBias: true,
     scaleAttention: true,
-    residualScaledInit: false,
     activation: fields.afn === 'gelu' ? 'gelu_new' : 'relu',
     embeddingDropout: fields.embd_pdrop,
     attentionDropout: fields.attn_pdrop,

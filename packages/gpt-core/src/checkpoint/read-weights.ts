@@ -10,6 +10,7 @@ import {
 import type { GPTConfig } from '../config/config.js';
 import { CheckpointError, GptLineageError, show } from '../errors.js';
 import { variableFrom } from '../model/parameters.js';
+import { checksum } from './checksums.js';
 
 /**
  * Reads every parameter, one at a time: at most one tensor is in memory beside the model itself.
@@ -25,11 +26,16 @@ export async function readWeights(
 ): Promise<Map<string, tf.Variable>> {
   const variables = new Map<string, tf.Variable>();
   try {
+    const sums = storedChecksums(file, path);
     for (const entry of checkpointEntries(config, family)) {
       const parts: { values: Float32Array; part: CheckpointPart }[] = [];
       for (const part of entry.parts) {
         const name = locate(file, part, entry, path);
-        parts.push({ values: await file.readFloat32(name), part });
+        const values = await file.readFloat32(name);
+        if (sums[name] !== undefined && sums[name] !== checksum(values)) {
+          throw new CheckpointError(path, `${name} does not match its checksum: the file is damaged`);
+        }
+        parts.push({ values, part });
       }
       variables.set(entry.parameter, assemble(entry, parts, `${id}/${entry.parameter}`));
     }
@@ -42,6 +48,16 @@ export async function readWeights(
     });
   }
   return variables;
+}
+
+function storedChecksums(file: SafetensorsFile, path: string): Readonly<Record<string, unknown>> {
+  const text = file.metadata.get('checksums');
+  if (text === undefined) return {};
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    throw new CheckpointError(path, 'its list of checksums is not JSON: the file is damaged', { cause });
+  }
 }
 
 function locate(file: SafetensorsFile, part: CheckpointPart, entry: CheckpointEntry, path: string): string {

@@ -1,7 +1,9 @@
 import type { KVCache } from '@gpt-lineage/attention';
 import { linear, softmaxCrossEntropy } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
+import { checksumsOf } from '../checkpoint/checksums.js';
 import type { CheckpointReader, CheckpointWriter } from '../checkpoint/files.js';
+import { generationConfig } from '../checkpoint/generation-config.js';
 import { configFromHuggingFace, configToHuggingFace } from '../checkpoint/hf-config.js';
 import { readWeights } from '../checkpoint/read-weights.js';
 import { checkpointTensors } from '../checkpoint/write-weights.js';
@@ -29,8 +31,8 @@ import { prefixTokenOf } from '../language-model/local.js';
 import { type EmbedOptions, embed } from '../scoring/embed.js';
 import { type RollingOptions, rollingLogLikelihood } from '../scoring/rolling.js';
 import { encodePair, type ScoreOptions, scoreRequests } from '../scoring/score.js';
-import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
-import type { Tokenizer } from '../tokenization/tokenizer.js';
+import { tokenizerFromJSON, tokenizerFromVocabulary } from '../tokenization/load-tokenizer.js';
+import type { EncodeTextOptions, Tokenizer } from '../tokenization/tokenizer.js';
 import type { ExternalCache } from './external-attention.js';
 import { forward, type LinearAdapter } from './forward.js';
 
@@ -95,6 +97,11 @@ export interface LoadOptions {
   readonly config?: GPTConfigInput;
   /** Use this tokenizer; it must be the one that the checkpoint was saved with. */
   readonly tokenizer?: Tokenizer;
+}
+
+export interface SaveOptions {
+  /** Split the weights into files of about this many bytes. Default: one file. */
+  readonly maxShardBytes?: number;
 }
 
 /**
@@ -166,22 +173,29 @@ export class GPT {
   }
 
   /**
-   * Writes `config.json`, `model.safetensors`, and `tokenizer.json` when the model has a tokenizer, so that
+   * Writes `config.json`, `generation_config.json`, `model.safetensors`, and `tokenizer.json` when the model has a tokenizer, so that
    * transformers loads the folder. Each file is replaced atomically, the weights last.
    *
    * @throws {CheckpointError} the folder cannot be written
    */
-  async save(target: string | CheckpointWriter): Promise<void> {
+  async save(target: string | CheckpointWriter, options: SaveOptions = {}): Promise<void> {
     this.#assertLive();
     const writer = typeof target === 'string' ? await createDirectory(target) : target;
     const family = familyOf(this.config);
     const pretty = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
     if (this.tokenizer) await writer.writeText('tokenizer.json', pretty(this.tokenizer.toTokenizerJSON()));
     await writer.writeText('config.json', pretty(configToHuggingFace(this.config)));
-    await writer.writeWeights(checkpointTensors(this.variables, this.config, family), {
-      format: 'pt',
-      ...(this.tokenizer ? { tokenizer_fingerprint: this.tokenizer.fingerprint } : {}),
-    });
+    await writer.writeText('generation_config.json', pretty(generationConfig(this.config, this.tokenizer)));
+    const tensors = checkpointTensors(this.variables, this.config, family);
+    await writer.writeWeights(
+      tensors,
+      {
+        format: 'pt',
+        checksums: JSON.stringify(await checksumsOf(tensors)),
+        ...(this.tokenizer ? { tokenizer_fingerprint: this.tokenizer.fingerprint } : {}),
+      },
+      options.maxShardBytes,
+    );
   }
 
   /** Trainable scalars. */
@@ -330,8 +344,8 @@ export class GPT {
   }
 
   /** Ids of a prompt given as text. @throws {TokenizationError} the model has no tokenizer */
-  encode(text: string): number[] {
-    return this.#tokenizerOrThrow().encode(text);
+  encode(text: string, options?: EncodeTextOptions): number[] {
+    return this.#tokenizerOrThrow().encode(text, options);
   }
 
   decode(tokenIds: readonly number[]): string {
@@ -485,8 +499,10 @@ function checkVocabulary(config: GPTConfig, tokenizer: Tokenizer | undefined): v
 
 async function readTokenizer(reader: CheckpointReader): Promise<Tokenizer | undefined> {
   const text = await reader.readText('tokenizer.json');
-  if (text === undefined) return undefined;
-  return tokenizerFromJSON(parseJson(text, `${reader.path}/tokenizer.json`));
+  if (text !== undefined) return tokenizerFromJSON(parseJson(text, `${reader.path}/tokenizer.json`));
+  const [vocab, merges] = [await reader.readText('vocab.json'), await reader.readText('merges.txt')];
+  if (vocab === undefined || merges === undefined) return undefined;
+  return tokenizerFromVocabulary(parseJson(vocab, `${reader.path}/vocab.json`), merges);
 }
 
 async function openWeights(reader: CheckpointReader) {

@@ -1,3 +1,8 @@
+export interface EncodeTextOptions {
+  /** Special tokens that are recognised in the text. Default: none, they are ordinary text. */
+  readonly allowedSpecial?: 'all' | ReadonlySet<string>;
+}
+
 /** What a model needs of a tokenizer. */
 export interface Tokenizer {
   readonly vocabSize: number;
@@ -5,7 +10,7 @@ export interface Tokenizer {
   readonly fingerprint: string;
   /** Id of the token that ends a document, when there is one. */
   readonly eosTokenId: number | null;
-  encode(text: string): number[];
+  encode(text: string, options?: EncodeTextOptions): number[];
   decode(tokenIds: readonly number[]): string;
   /** The bytes of one token; lets streams hold back characters that are not complete yet. */
   decodeBytes?(tokenIds: readonly number[]): Uint8Array;
