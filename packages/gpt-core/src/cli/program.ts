@@ -1,6 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { describeError } from './errors.js';
+import { registerGenerate } from './generate.js';
+import { registerInfo } from './info.js';
 import { registerPretrain } from './pretrain.js';
+import { registerScore } from './score.js';
 
 /** The `gpt` command with all its subcommands. */
 export function createProgram(): Command {
@@ -11,6 +14,9 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .exitOverride();
   registerPretrain(program);
+  registerGenerate(program);
+  registerScore(program);
+  registerInfo(program);
   return program;
 }
 
