@@ -1,3 +1,5 @@
+export { BPETokenizer, type BPETokenizerOptions } from './bpe-tokenizer.js';
+export type { BPETrainOptions } from './bpe-train.js';
 export {
   GptLineageError,
   InvalidOptionError,
@@ -6,6 +8,7 @@ export {
   TrainingAbortedError,
   UnknownTokenIdError,
 } from './errors.js';
+export { readFolder, writeFolder } from './files.js';
 export {
   type LearnedMerges,
   type LearnMergesOptions,
@@ -14,4 +17,5 @@ export {
   type TrainingWords,
 } from './learn-merges.js';
 export { MergeTable, NO_MERGE } from './merge-table.js';
+export { basic, lossless, type Preprocessor } from './preprocess.js';
 export { sha256 } from './sha256.js';

@@ -5,8 +5,10 @@ import type { Normalizer } from '../normalization.js';
 import { patterns } from '../patterns.js';
 import { clipVocabulary } from '../vocabulary.js';
 
-/** Python's idea of white space in a pattern: that of Unicode, and the separators U+001C to U+001F. */
-const blanks = /[\t-\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
+const blanks = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
+/** At the ends of a text Python's `strip` also takes the separators U+001C to U+001F. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are meant
+const ends = /^[\t-\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
 
 /** How open_clip and OpenAI's CLIP clean a text: ftfy, HTML entities twice, single spaces, lower case. */
 export function cleanForClip(text: string): string {
@@ -14,7 +16,7 @@ export function cleanForClip(text: string): string {
 }
 
 function collapsed(text: string): string {
-  return text.replace(blanks, ' ').trim().toLowerCase();
+  return text.replace(ends, '').replace(blanks, ' ').toLowerCase();
 }
 
 const clean: Normalizer = { name: 'clip', normalize: cleanForClip };
