@@ -53,7 +53,7 @@ export function layerNorm<T extends tf.Tensor>(
     ['beta', beta],
   ] as const) {
     if (t.rank !== 1 || t.shape[0] !== width) {
-      throw new InvalidArgumentError(name, `of shape [${width}], the last axis of x [${x.shape}],`, t);
+      throw new InvalidArgumentError(name, `of shape [${width}], the last axis of x [${x.shape}]`, t);
     }
   }
   const run = tf.customGrad((...args) => {

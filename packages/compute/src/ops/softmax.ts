@@ -67,7 +67,7 @@ export function causalSoftmax<T extends tf.Tensor>(scores: T, options: CausalSof
   const [queryLength, keyLength] = scores.shape.slice(-2) as [number, number];
   const { scale = 1, offset = keyLength - queryLength } = options;
   if (!Number.isInteger(offset) || offset < 0) {
-    throw new InvalidArgumentError('offset', 'an integer ≥ 0, so that every query sees a key,', offset);
+    throw new InvalidArgumentError('offset', 'an integer ≥ 0, so that every query sees a key', offset);
   }
   return tf.tidy(() => runKernel<tf.Tensor>('FusedCausalSoftmax', { scores }, { scale, offset }) as T);
 }

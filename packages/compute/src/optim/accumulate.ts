@@ -39,7 +39,8 @@ export class GradientAccumulator {
       const before = this.sums.get(name);
       const sum = tf.tidy(() => {
         const weighted = tf.mul(gradient, weight);
-        return before === undefined ? weighted : tf.add(before, weighted);
+        // Outlives the caller's tidy.
+        return tf.keep(before === undefined ? weighted : tf.add(before, weighted));
       });
       before?.dispose();
       this.sums.set(name, sum);
