@@ -1,3 +1,3 @@
 import { suite } from '../../vitest.shared.js';
 
-export default suite('corpus');
+export default suite('corpus', { globalSetup: ['test/support/global-setup.ts'] });

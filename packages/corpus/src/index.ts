@@ -58,7 +58,7 @@ export type { BuildOptions, PipelineEvent } from './pipeline/build.js';
 export { type PipelineConfig, resolveConfig } from './pipeline/config.js';
 export type { DropReason, DropReport } from './pipeline/drop-report.js';
 export type { Manifest, SourceSummary } from './pipeline/manifest.js';
-export { PipelineRun, pipeline } from './pipeline/pipeline.js';
+export { type PipelineRun, pipeline } from './pipeline/pipeline.js';
 export { identifyLanguage } from './quality/language.js';
 export {
   paretoKeeps,

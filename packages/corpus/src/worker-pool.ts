@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ConfigError, GptLineageError } from './errors.js';
@@ -102,7 +103,10 @@ export class WorkerPool {
 /** The built package has `worker.js` beside its entry; from sources (tests), tsx compiles `worker.ts` in the thread. */
 function startWorker(): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url));
-  const tsx = createRequire(import.meta.url).resolve('tsx/esm/api');
+  const tsx = join(
+    dirname(createRequire(import.meta.url).resolve('tsx/package.json')),
+    'dist/esm/api/index.mjs',
+  );
   const entry = new URL('./worker.ts', import.meta.url).href;
   const code = `import(${JSON.stringify(pathToFileURL(tsx).href)}).then(({ register }) => {
     register();

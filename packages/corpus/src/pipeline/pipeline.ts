@@ -2,65 +2,8 @@ import { type BuildOptions, build, type PipelineEvent } from './build.js';
 import type { PipelineConfig } from './config.js';
 import type { Manifest } from './manifest.js';
 
-/**
- * A run of the pipeline. It starts when something asks for it: `await run` (or `await run.result()`) for the manifest,
- * `for await (const event of run)` for the events on the way.
- */
-export class PipelineRun implements AsyncIterable<PipelineEvent>, PromiseLike<Manifest> {
-  private readonly config: PipelineConfig;
-  private readonly options: BuildOptions;
-  private started: Promise<Manifest> | undefined;
-  private readonly listeners = new Set<(event: PipelineEvent) => void>();
-
-  constructor(config: PipelineConfig, options: BuildOptions) {
-    this.config = config;
-    this.options = options;
-  }
-
-  /** Runs to the end. @returns the manifest, as written to `<output>/manifest.json` */
-  result(): Promise<Manifest> {
-    this.started ??= build(this.config, this.options, (event) => {
-      for (const listener of this.listeners) listener(event);
-    });
-    return this.started;
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: a run can be awaited for its result.
-  // biome-ignore format: one line keeps the suppression on the name.
-  then<A = Manifest, B = never>(onFulfilled?: ((manifest: Manifest) => A | PromiseLike<A>) | null, onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
-    return this.result().then(onFulfilled, onRejected);
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<PipelineEvent> {
-    const queue: PipelineEvent[] = [];
-    let wake = () => {};
-    let ended = false;
-    const listener = (event: PipelineEvent) => {
-      queue.push(event);
-      wake();
-    };
-    this.listeners.add(listener);
-    const result = this.result().finally(() => {
-      ended = true;
-      wake();
-    });
-    result.catch(() => {}); // Thrown below.
-    try {
-      while (!ended || queue.length > 0) {
-        if (queue.length === 0) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-            if (ended) resolve();
-          });
-        }
-        yield* queue.splice(0);
-      }
-      await result;
-    } finally {
-      this.listeners.delete(listener);
-    }
-  }
-}
+/** A run under way: await it for its manifest, iterate it for what happens meanwhile. */
+export type PipelineRun = Promise<Manifest> & AsyncIterable<PipelineEvent>;
 
 /**
  * From raw files to a training mixture: read → normalise → filter → deduplicate → decontaminate → tokenise → mix →
@@ -68,8 +11,43 @@ export class PipelineRun implements AsyncIterable<PipelineEvent>, PromiseLike<Ma
  * files write the same bytes, whatever the number of workers; a killed run goes on where it stopped when started
  * again.
  *
+ * ```ts
+ * const manifest = await pipeline(config);
+ * for await (const event of pipeline(config)) console.log(event);
+ * ```
+ *
+ * @returns a promise of the manifest (also in `<output>/manifest.json`) that is an async iterable of events as well
  * @throws {ConfigError} for a field that cannot work, {@link FileError} and {@link RecordError} as `config.errors` says
  */
 export function pipeline(config: PipelineConfig, options: BuildOptions = {}): PipelineRun {
-  return new PipelineRun(config, options);
+  const events: PipelineEvent[] = [];
+  let ended = false;
+  let wake = () => {};
+  let changed = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const notify = () => {
+    wake();
+    changed = new Promise((resolve) => {
+      wake = resolve;
+    });
+  };
+  const result = build(config, options, (event) => {
+    events.push(event);
+    notify();
+  }).finally(() => {
+    ended = true;
+    notify();
+  });
+  return Object.assign(result, {
+    async *[Symbol.asyncIterator](): AsyncGenerator<PipelineEvent> {
+      result.catch(() => {}); // Thrown below, after the events before it.
+      for (let next = 0; ; ) {
+        while (next < events.length) yield events[next++]!;
+        if (ended) break;
+        await changed;
+      }
+      await result;
+    },
+  });
 }
