@@ -2,12 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { AttentionWithWeights } from '../options.js';
 import type { AttendOptions } from './attend.js';
 import { dropoutMask } from './dropout-mask.js';
-import { HIDDEN } from './score-part.js';
+import { HIDDEN, type Stage } from './score-part.js';
 import { slicePositions, tileProduct } from './shapes.js';
 
 /**
  * The same attention from plain operations, one `[batch, heads, queryLength, keyLength]` matrix at a time: for those who
- * want to look at the weights. Runs the plan's stages, so masks, tiles and dropout are those of `attend`.
+ * want to look at the weights. `kept` are the weights after dropout. Runs the plan's stages, so masks, tiles and dropout are those of `attend`.
  */
 export function attendWithWeights(
   query: tf.Tensor4D,
@@ -15,9 +15,10 @@ export function attendWithWeights(
   value: tf.Tensor4D,
   bias: tf.Tensor4D | null,
   options: AttendOptions,
-): AttentionWithWeights {
+): AttentionWithWeights & { readonly kept: tf.Tensor4D } {
   const keyLength = key.shape[2];
   const outputs: tf.Tensor4D[] = [];
+  const keptWeights: tf.Tensor4D[] = [];
   const weights: tf.Tensor4D[] = [];
   for (const stage of options.plan(options.context)) {
     const [part] = stage.parts();
@@ -30,31 +31,26 @@ export function attendWithWeights(
     const tile = tf.mul(tf.softmax(scores), isSeen) as tf.Tensor4D;
     const kept = options.dropout ? tf.mul(tile, dropoutMask(tile.shape, options.dropout, part!.id)) : tile;
     outputs.push(tileProduct(kept, slicePositions(value, stage.keys)) as tf.Tensor4D);
-    const { begin, end } = stage.keys;
-    weights.push(
-      begin === 0 && end === keyLength
-        ? tile
-        : (tf.pad(tile, [
-            [0, 0],
-            [0, 0],
-            [0, 0],
-            [begin, keyLength - end],
-          ]) as tf.Tensor4D),
-    );
+    const full = (x: tf.Tensor4D) => padKeys(x, stage, keyLength);
+    weights.push(full(tile));
+    if (options.dropout) keptWeights.push(full(kept as tf.Tensor4D));
   }
-  return {
-    output: outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 2),
-    weights: weights.length === 1 ? weights[0]! : tf.concat(weights, 2),
-  };
+  const join = (pieces: tf.Tensor4D[]) => (pieces.length === 1 ? pieces[0]! : tf.concat(pieces, 2));
+  const all = join(weights);
+  return { output: join(outputs), weights: all, kept: options.dropout ? join(keptWeights) : all };
 }
 
-function sliceBroadcast(
-  x: tf.Tensor4D,
-  stage: {
-    queries: { begin: number; end: number };
-    keys: { begin: number; end: number };
-  },
-): tf.Tensor4D {
+function padKeys(x: tf.Tensor4D, { keys }: Stage, keyLength: number): tf.Tensor4D {
+  if (keys.begin === 0 && keys.end === keyLength) return x;
+  return tf.pad(x, [
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [keys.begin, keyLength - keys.end],
+  ]);
+}
+
+function sliceBroadcast(x: tf.Tensor4D, stage: Stage): tf.Tensor4D {
   const [batch, heads, rows, columns] = x.shape;
   const [row, rowCount] =
     rows === 1 ? [0, 1] : [stage.queries.begin, stage.queries.end - stage.queries.begin];
