@@ -83,6 +83,8 @@ export type { JsonSchema } from './generation/json-schema.js';
 export type { LogitsContext, LogitsProcessor, StoppingCriterion } from './generation/logits-processor.js';
 export type { GenerateOptions } from './generation/options.js';
 export type { FinishReason, GeneratedToken, TokenLogProb } from './generation/sequence.js';
+export { type EndpointOptions, endpointLanguageModel } from './language-model/endpoint.js';
+export { EndpointError, type HttpOptions } from './language-model/http-client.js';
 export type {
   Completion,
   CompletionOptions,
@@ -128,3 +130,5 @@ export { type BatchRamp, type LearningRateOptions, learningRateSchedule } from '
 export { pretrain, validationLoss } from './training/pretrain.js';
 export type { PretrainOptions } from './training/pretrain-options.js';
 export { type Recipe, type RecipeName, recipes } from './training/recipes.js';
+export { type LoopOptions as TrainOptions, trainingLoop as train } from './training/training-loop.js';
+export type { Feeds, HostTensor, TrainingTask } from './training/training-task.js';
