@@ -223,6 +223,7 @@ export class LoRA implements TrainableModel {
 
 function adapter({ a, b, scale }: Factors, rate: number): LinearAdapter {
   return {
+    variables: [a, b],
     apply(x, { training, dropout }) {
       const [batch, length, inputs] = x.shape;
       const dropped = training && rate > 0 ? dropout(x, rate) : x;

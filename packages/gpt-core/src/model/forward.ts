@@ -2,11 +2,14 @@ import { dropout, embedding, gelu, layerNorm, linear, quickGelu } from '@gpt-lin
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation, GPTConfig } from '../config/config.js';
 import { type AttentionContext, attend } from './attend.js';
+import { recomputed } from './recompute.js';
 
 /** Adds to a linear layer's output: LoRA and its kin. */
 export interface LinearAdapter {
   /** @param x the layer's input `[batch, length, in]`. @returns `[batch, length, out]`, added to the output */
   apply(x: tf.Tensor3D, options: { training: boolean; dropout: Dropout }): tf.Tensor;
+  /** What `apply` depends on and training may change. */
+  readonly variables?: readonly tf.Variable[];
 }
 
 /** Drops with its own seed at each call; the identity outside of training. */
@@ -26,6 +29,8 @@ export interface ForwardInput {
   readonly training: boolean;
   readonly seed: number | tf.Tensor;
   readonly logits: 'all' | 'last' | 'none';
+  /** A scalar 0: blocks are run again in the backward pass instead of being kept; see `recomputed`. */
+  readonly recompute?: tf.Scalar | undefined;
 }
 
 export interface ForwardResult {
@@ -46,23 +51,26 @@ export function forward(input: ForwardInput): ForwardResult {
   const hiddenStates = [hidden];
 
   for (let layer = 0; layer < config.nLayer; layer++) {
-    const block = `transformer.h.${layer}`;
-    const attention = (x: tf.Tensor3D) => net.attention(`${block}.attn`, layer, x);
-    const mlp = (x: tf.Tensor3D) => net.mlp(`${block}.mlp`, x);
-    const norm = (name: string, x: tf.Tensor3D) => net.norm(`${block}.${name}`, x);
+    const name = `transformer.h.${layer}`;
+    const attention = (x: tf.Tensor3D) => net.attention(`${name}.attn`, layer, x);
+    const mlp = (x: tf.Tensor3D) => net.mlp(`${name}.mlp`, x);
+    const norm = (part: string, x: tf.Tensor3D) => net.norm(`${name}.${part}`, x);
 
-    if (config.normPlacement === 'post') {
-      // GPT-1: the norm stands after each residual sum, as in the original transformer.
-      hidden = norm('ln_1', tf.add(hidden, attention(hidden)));
-      hidden = norm('ln_2', tf.add(hidden, mlp(hidden)));
-    } else if (config.normPlacement === 'pre') {
-      // GPT-2, section 2.3: "Layer normalization was moved to the input of each sub-block".
-      hidden = tf.add(hidden, attention(norm('ln_1', hidden)));
-      hidden = tf.add(hidden, mlp(norm('ln_2', hidden)));
-    } else {
-      hidden = tf.add(hidden, norm('ln_1_post', attention(norm('ln_1', hidden))));
-      hidden = tf.add(hidden, norm('ln_2_post', mlp(norm('ln_2', hidden))));
-    }
+    const block = (x: tf.Tensor3D): tf.Tensor3D => {
+      if (config.normPlacement === 'post') {
+        // GPT-1: the norm stands after each residual sum, as in the original transformer.
+        x = norm('ln_1', tf.add(x, attention(x)));
+        return norm('ln_2', tf.add(x, mlp(x)));
+      }
+      if (config.normPlacement === 'pre') {
+        // GPT-2, section 2.3: "Layer normalization was moved to the input of each sub-block".
+        x = tf.add(x, attention(norm('ln_1', x)));
+        return tf.add(x, mlp(norm('ln_2', x)));
+      }
+      x = tf.add(x, norm('ln_1_post', attention(norm('ln_1', x))));
+      return tf.add(x, norm('ln_2_post', mlp(norm('ln_2', x))));
+    };
+    hidden = input.recompute ? net.recomputed(name, hidden, input.recompute, block) : block(hidden);
     hiddenStates.push(hidden);
   }
   // GPT-2, section 2.3: "an additional layer normalization was added after the final self-attention block".
@@ -99,6 +107,25 @@ function network(input: ForwardInput) {
   };
 
   return {
+    /** A block that is run again for its gradients, with the same dropout. */
+    recomputed(
+      block: string,
+      x: tf.Tensor3D,
+      zero: tf.Scalar,
+      run: (x: tf.Tensor3D) => tf.Tensor3D,
+    ): tf.Tensor3D {
+      const first = site;
+      const again = (input: tf.Tensor3D) => {
+        site = first;
+        return run(input);
+      };
+      const ownOrShared = (name: string) =>
+        name.startsWith(`${block}.`) || !/^(transformer\.(h\.|wte|wpe|ln_f)|lm_head)/.test(name);
+      const own = [...parameters].filter(([name]) => ownOrShared(name)).map(([, value]) => value);
+      const adapted = [...adapters].filter(([name]) => name.startsWith(`${block}.`));
+      return recomputed(x, [...own, ...adapted.flatMap(([, { variables }]) => variables ?? [])], zero, again);
+    },
+
     embed(): tf.Tensor3D {
       let x = input.embeddings;
       if (!x)

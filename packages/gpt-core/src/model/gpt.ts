@@ -54,6 +54,11 @@ export interface ForwardOptions {
   readonly training?: boolean;
   /** Of the dropout. Inside `capture` give an int32 scalar tensor, fed anew at each step. Default 0. */
   readonly seed?: number | tf.Tensor;
+  /**
+   * Gradient checkpointing: a scalar 0 (inside `capture`, one that is an argument). Blocks are then run again in the
+   * backward pass instead of being kept.
+   */
+  readonly recompute?: tf.Scalar;
   readonly outputHiddenStates?: boolean;
   readonly outputAttentions?: boolean;
   /** Keys and values of the tokens before; this pass appends its own, `cache.advance` is the caller's. */
@@ -403,6 +408,7 @@ export class GPT {
       ...(embeddings ? { embeddings } : {}),
       positionIds,
       attention: { keyMask: mask, segmentIds: segments, cache: options.cache, maps },
+      recompute: options.recompute,
     });
   }
 

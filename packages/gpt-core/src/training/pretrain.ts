@@ -78,8 +78,11 @@ function languageModelTask(
     micro: paddedRows,
     targets: (batch) => countTargets(batch.labels),
     tokens: (batch) => batch.batchSize * batch.length,
-    feeds: tokenFeeds,
-    loss: (inputs, seed) => languageModelLoss(model, inputs, { training: true, seed, gradientCheckpointing }),
+    feeds: (batch) => ({
+      ...tokenFeeds(batch),
+      ...(gradientCheckpointing && { recompute: { data: Float32Array.of(0), shape: [] } }),
+    }),
+    loss: (inputs, seed) => languageModelLoss(model, inputs, { training: true, seed }),
     evaluate: (inputs) => languageModelLoss(model, inputs, { training: false }),
     ...(source.bytesPerToken !== undefined && { bytesPerTarget: source.bytesPerToken }),
     asTokens: (batch) => batch,
@@ -111,7 +114,7 @@ function positionsOf(segmentIds: Int32Array, length: number): Int32Array {
 export function languageModelLoss(
   model: GPT,
   inputs: Readonly<Record<string, tf.Tensor>>,
-  options: { training: boolean; seed?: number | tf.Tensor; gradientCheckpointing?: boolean },
+  options: { training: boolean; seed?: number | tf.Tensor },
 ): tf.Scalar {
   const { tokenIds, labels, segmentIds, positionIds } = inputs as Record<string, tf.Tensor2D | undefined>;
   return model.loss(tokenIds!, labels!, {
@@ -120,6 +123,7 @@ export function languageModelLoss(
     ignoreIndex: IGNORE_INDEX,
     ...(segmentIds && { segmentIds }),
     ...(positionIds && { positionIds }),
+    ...(inputs.recompute && { recompute: inputs.recompute as tf.Scalar }),
   });
 }
 

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   GPT,
+  LoRA,
   type PretrainOptions,
   pretrain,
   type TokenBatch,
@@ -116,6 +117,28 @@ describe('the loop', () => {
     const [one, same, other] = [await run(1), await run(1), await run(2)];
     expect(same).toEqual(one);
     expect(other).not.toEqual(one);
+  });
+
+  it('has the same curve with gradient checkpointing, with dropout and adapters', async () => {
+    const dropout = { residualDropout: 0.1, attentionDropout: 0.1, embeddingDropout: 0.1 };
+    const run = async (gradientCheckpointing: boolean, adapted: boolean, config = {}) => {
+      using model = create({ ...dropout, ...config });
+      using lora = LoRA.attach(model, { rank: 2, dropout: 0.1 });
+      if (!adapted) lora.dispose();
+      const extra = { gradientCheckpointing, steps: 4, ...(adapted && { adapter: lora }) };
+      return curve(await collect(pretrain(model, sources().train, options(extra))));
+    };
+    await expectNoLeak(async () => {
+      for (const adapted of [false, true])
+        for (const config of [{}, { positions: 't5', normPlacement: 'sandwich' }]) {
+          const [kept, recomputed] = [await run(false, adapted, config), await run(true, adapted, config)];
+          recomputed.forEach((row, i) => {
+            row.forEach((value, j) => {
+              expect(Math.abs(value - kept[i]![j]!)).toBeLessThan(2e-5);
+            });
+          });
+        }
+    });
   });
 
   it('freezes by pattern and scales learning rates by layer', async () => {
