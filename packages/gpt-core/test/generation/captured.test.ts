@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, it } from 'vitest';
 import { CapturedSession } from '../../src/generation/captured-session.js';
 import { EagerSession } from '../../src/generation/eager-session.js';
 import { GPT } from '../../src/index.js';
