@@ -21,6 +21,21 @@ export {
 export { decodeImage, encodePng } from './image/image.js';
 export { GptLineageError } from './lineage-error.js';
 export { clipLoss, siglipLoss, similarityLogits } from './loss/contrastive.js';
+export { drawMarks, type MarkedImage } from './marks/draw-marks.js';
+export type {
+  ArrowMark,
+  Box,
+  BoxMark,
+  CircleMark,
+  DrawnMark,
+  EllipseMark,
+  GridMark,
+  Mark,
+  MaskMark,
+  Point,
+  PointMark,
+  TextMark,
+} from './marks/marks.js';
 export { CLIP, type ClipOutput, type EncodeOptions, type Pixels } from './model/clip.js';
 export {
   type BatchStatistics,
@@ -71,3 +86,6 @@ export {
   type TrainerState,
   type TrainStep,
 } from './training/trainer.js';
+export { imagenetTemplates } from './use/imagenet-templates.js';
+export { RetrievalIndex, type SearchResult, similarityMatrix } from './use/retrieval-index.js';
+export { ZeroShotClassifier, type ZeroShotOptions, type ZeroShotResult } from './use/zero-shot.js';

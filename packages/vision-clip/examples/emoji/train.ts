@@ -1,7 +1,7 @@
 /**
  * Trains a small CLIP on OpenMoji pictures and their names, and measures retrieval on pictures it has not seen.
  *
- *   pnpm --filter @gpt-lineage/vision-clip emoji [--steps 3000] [--seed 1] [--out examples/emoji]
+ *   pnpm --filter @gpt-lineage/vision-clip emoji [--steps 900] [--seed 1] [--out examples/emoji]
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -27,7 +27,7 @@ import { caption, type Emoji, loadEmoji, split } from './data.js';
 
 const { values: flags } = parseArgs({
   options: {
-    steps: { type: 'string', default: '3000' },
+    steps: { type: 'string', default: '900' },
     batch: { type: 'string', default: '128' },
     rate: { type: 'string', default: '1e-3' },
     seed: { type: 'string', default: '1' },
@@ -52,15 +52,13 @@ const tokenizer = await ByteLevelBPETokenizer.train(train.map(caption), {
 const config: ClipConfig = {
   embedDim: 128,
   vision: {
-    kind: 'vit',
+    kind: 'resnet',
     imageSize: 64,
-    patchSize: 8,
-    nEmbd: 128,
-    nLayer: 4,
-    nHead: 4,
-    nInner: 512,
-    activation: 'quick',
-    layerNormEpsilon: 1e-5,
+    layers: [1, 1, 1, 1],
+    width: 16,
+    nHead: 8,
+    batchNormEpsilon: 1e-5,
+    batchNormMomentum: 0.1,
   },
   text: {
     contextLength: 24,
@@ -135,7 +133,7 @@ for await (const event of trainer.run()) {
       `step ${step}/${steps}  loss ${loss.toFixed(3)}  in-batch ${(100 * imageAccuracy).toFixed(0)} %  scale ${logitScale.toFixed(1)}  ${examplesPerSecond.toFixed(0)} pairs/s  ${Math.ceil(etaSeconds / 60)} min left`,
     );
   }
-  if (event.step % 500 === 0) await report(`step ${event.step}`);
+  if (event.step % 150 === 0 && event.step < steps) await report(`step ${event.step}`);
 }
 const minutes = (performance.now() - started) / 60_000;
 
