@@ -43,7 +43,7 @@ export async function trainVocabulary(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainOptions,
 ): Promise<TokenizerDefinition> {
-  checkOptions(options);
+  checkTrainOptions(options);
   const counter = new WordCounter(options.maxWords ?? 1 << 21);
   const add = textAdder(counter, sourceOf(options.pattern));
   let read = 0;
@@ -125,7 +125,7 @@ export function sourceOf(pattern: string | RegExp | undefined): string {
   return pattern === undefined ? patterns.gpt2 : typeof pattern === 'string' ? pattern : pattern.source;
 }
 
-function checkOptions({ vocabSize, minFrequency = 0, specialTokens = [], maxTokenLength }: TrainOptions): void {
+export function checkTrainOptions({ vocabSize, minFrequency = 0, specialTokens = [], maxTokenLength }: TrainOptions): void {
   const least = 256 + specialTokens.length;
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize >= 1 << 20) {
     throw new InvalidOptionError(

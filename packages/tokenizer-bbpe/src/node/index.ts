@@ -1,0 +1,3 @@
+export { EncoderPool, type EncoderPoolOptions, WorkerError } from './encoder-pool.js';
+export { loadTokenizer, saveTokenizer } from './tokenizer-files.js';
+export { type TrainFilesOptions, trainFromFiles } from './train-files.js';
