@@ -1,3 +1,4 @@
+export { type ComputeInfo, initCompute, softmaxCrossEntropy } from '@gpt-lineage/compute';
 export type { CheckpointReader, CheckpointWriter } from './checkpoint/files.js';
 export { configFromHuggingFace, configToHuggingFace } from './checkpoint/hf-config.js';
 export {
