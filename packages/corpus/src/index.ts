@@ -57,6 +57,7 @@ export { type PiiKind, type ScrubOptions, type ScrubResult, scrubPii } from './n
 export type { BuildOptions, PipelineEvent } from './pipeline/build.js';
 export { type PipelineConfig, resolveConfig } from './pipeline/config.js';
 export type { DropReason, DropReport } from './pipeline/drop-report.js';
+export type { Executor } from './pipeline/executor.js';
 export type { Manifest, SourceSummary } from './pipeline/manifest.js';
 export { type PipelineRun, pipeline } from './pipeline/pipeline.js';
 export { identifyLanguage } from './quality/language.js';
@@ -76,6 +77,12 @@ export { type TextStatistics, textStatistics } from './quality/text-statistics.j
 export { type WordListOptions, wordListFilter } from './quality/word-list.js';
 export { expandInputs, type FileFormat, type InputFile } from './read/input-files.js';
 export { type RawRecord, type RecordStreamOptions, readRecords } from './read/record-stream.js';
+export {
+  type RedisOptions,
+  type RedisWorkerOptions,
+  redisExecutor,
+  startRedisWorker,
+} from './scale-out/redis.js';
 export type { ShardHeader, TokenArray, TokenType } from './shards/format.js';
 export { type PackedPart, type PackingStrategy, packDocuments } from './shards/pack-documents.js';
 export { exportTokenBin, importTokenBin } from './shards/token-bin.js';
