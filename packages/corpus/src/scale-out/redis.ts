@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { Job, Queue, QueueEvents, Worker } from 'bullmq';
 import { ConfigError, GptLineageError } from '../errors.js';
 import { type Executor, requirePlainConfig } from '../pipeline/executor.js';
@@ -51,18 +52,14 @@ export class TaskFailedError extends GptLineageError {
  */
 export async function redisExecutor({ url, queue: name = defaultQueue }: RedisOptions): Promise<Executor> {
   const { Queue, QueueEvents } = await loadBullmq();
+  await requireServer(url);
   const queue: Queue<JobData> = new Queue<JobData>(name, { connection: { url } });
   const events: QueueEvents = new QueueEvents(name, { connection: { url } });
   // Connection problems show in the calls below.
   queue.on('error', () => {});
   events.on('error', () => {});
   events.setMaxListeners(0);
-  try {
-    await withTimeout(events.waitUntilReady(), url);
-  } catch (error) {
-    await Promise.allSettled([queue.disconnect(), events.disconnect()]);
-    throw error;
-  }
+  await events.waitUntilReady();
   return {
     async run(context, tasks, onDone) {
       const { signal, ...plain } = context;
@@ -140,6 +137,7 @@ export async function startRedisWorker({
   onTask,
 }: RedisWorkerOptions): Promise<RedisWorker> {
   const { Worker } = await loadBullmq();
+  await requireServer(url);
   const pool = new WorkerPool(concurrency);
   const worker: Worker<JobData> = new Worker<JobData>(
     name,
@@ -157,12 +155,7 @@ export async function startRedisWorker({
     },
   );
   worker.on('error', () => {});
-  try {
-    await withTimeout(worker.waitUntilReady(), url);
-  } catch (error) {
-    await Promise.allSettled([worker.disconnect(), pool.close()]);
-    throw error;
-  }
+  await worker.waitUntilReady();
   return {
     async close() {
       await worker.close();
@@ -173,21 +166,29 @@ export async function startRedisWorker({
 
 const connectTimeoutMs = 5_000;
 
-async function withTimeout<T>(promise: Promise<T>, url: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new ConfigError(
-          'redis',
-          `no answer from ${url}; is the server running (redis-server) and the port right?`,
-        ),
-      );
-    }, connectTimeoutMs);
+/** Asks for a connection before BullMQ does, which would try for ever. */
+async function requireServer(url: string): Promise<void> {
+  let address: URL;
+  try {
+    address = new URL(url);
+  } catch (cause) {
+    throw new ConfigError('redis', `'${url}' is not a URL, as redis://127.0.0.1:6379 is`, { cause });
+  }
+  const socket = connect({
+    host: address.hostname,
+    port: Number(address.port || 6379),
+    timeout: connectTimeoutMs,
   });
   try {
-    return await Promise.race([promise, late]);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+      socket.once('timeout', () => reject(new Error('timed out')));
+    });
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new ConfigError('redis', `no answer from ${url} (${reason}); is redis-server running?`, { cause });
   } finally {
-    clearTimeout(timer);
+    socket.destroy();
   }
 }
