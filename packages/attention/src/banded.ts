@@ -57,18 +57,14 @@ export function bandedAttention(
     options,
     pattern: bandedPattern(window),
     reach: window,
+    scoresPerHead: sizes.queryLength * (window + 2 * block),
     tiles:
       sizes.queryLength > block && window < sizes.keyLength
         ? (visibility, offset) => (context) => {
             const features = visibility.features(context);
             const { queryLength, keyLength } = sizes;
-            const ranges = { queries: { begin: 0, end: queryLength }, keys: { begin: 0, end: keyLength } };
-            return [
-              {
-                ...ranges,
-                parts: () => [bandPart(features, { queryLength, keyLength, offset, window, block })],
-              },
-            ];
+            const part = () => bandPart(features, { queryLength, keyLength, offset, window, block });
+            return [{ queries: { begin: 0, end: queryLength }, parts: [part] }];
           }
         : null,
   });

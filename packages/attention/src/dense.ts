@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { attend } from './core/attend.js';
-import { denseStages } from './core/dense-plan.js';
+import { densePlan } from './core/dense-plan.js';
 import { resolveDropout } from './core/dropout-mask.js';
 import { scope } from './core/scope.js';
 import { asRank4, visibilityOf } from './core/visibility.js';
@@ -9,13 +9,13 @@ import type { AttentionWithWeights, DenseAttentionOptions } from './options.js';
 import { causalPattern, intersect } from './patterns/pattern.js';
 import { checkDenseOptions, checkInputs, checkOptionNames, checkOptions } from './validate.js';
 
-const OPTIONS = ['causal', 'pattern', 'mask', 'bias', 'queryTile', 'returnWeights'];
+const OPTIONS = ['causal', 'pattern', 'mask', 'bias', 'queryTile', 'keyTile', 'returnWeights'];
 
 /**
  * Scaled dot-product attention: softmax(Q·Kᵀ/√headDim)·V. Vaswani et al. 2017, "Attention Is All You Need", eq. 1.
  *
- * Scores are made a tile of queries at a time and made again in the backward pass, so memory grows with the length
- * and not with its square; causal tiles skip the keys that come after them. Key and value may have fewer heads than
+ * Scores are made a tile at a time, and made again in the backward pass when they are many: memory then grows with the
+ * length and not with its square. Causal tiles skip the keys that come after them. Key and value may have fewer heads than
  * the query (grouped-query attention: head h reads key head ⌊h·keyHeads/heads⌋) and another length (cross attention).
  *
  * @param query `[batch, heads, queryLength, headDim]`, float32; stays the caller's, as all inputs
@@ -47,25 +47,25 @@ export function denseAttention(
   checkOptionNames(options, OPTIONS);
   checkOptions(options, sizes);
   checkDenseOptions(options, sizes);
-  const { causal = false, scale = 1 / Math.sqrt(sizes.headDim), bias, queryTile } = options;
+  const { causal = false, scale = 1 / Math.sqrt(sizes.headDim), bias, queryTile, keyTile } = options;
   const pattern =
     causal && options.pattern ? intersect(causalPattern, options.pattern) : (options.pattern ?? null);
   const visibility = visibilityOf(options, sizes);
-  const plan = denseStages({
+  const plan = densePlan({
     sizes,
     visibility,
     pattern: causal ? (pattern ?? causalPattern) : pattern,
     causal,
     ...(queryTile === undefined ? {} : { queryTile }),
+    ...(options.returnWeights ? { keyTile: sizes.keyLength } : keyTile === undefined ? {} : { keyTile }),
   });
   return scope(() => {
     const attendOptions = {
       scale,
-      // Queries placed before the first key see nothing, even without any mask.
       mayHideRows: visibility.mayHideRows,
       dropout: resolveDropout(options),
       context: visibility.context,
-      plan,
+      ...plan,
     };
     const bias4 = bias === undefined ? null : asRank4(bias);
     return options.returnWeights

@@ -97,6 +97,7 @@ export function fixedAttention(
     options,
     pattern,
     ...(factor === 'block' ? { reach: stride } : {}),
+    scoresPerHead: sizes.queryLength * (stride + summary * Math.ceil(sizes.keyLength / stride)),
     tiles:
       sizes.queryLength >= stride && stride < sizes.keyLength
         ? fixedTiles(sizes, { stride, summary, factor, ownBlock })
@@ -118,19 +119,16 @@ function fixedTiles(sizes: AttentionSizes, { stride, summary, factor, ownBlock }
     const features = visibility.features(context);
     const own = (): ScorePart => {
       const part = blockPart(queryLength, keyLength, offset, stride);
-      return { ...part, mask: ownBlockMask(part, features, ranges, stride), id: 0 };
+      return { ...part, keys: ranges.keys, mask: ownBlockMask(part, features, ranges, stride), id: 0 };
     };
     const summaries = (): ScorePart => {
       const part = summaryPart(keyLength, stride, summary);
       // In the merged pattern the own block's summary is in the block part already.
       const pattern = summaryPattern(stride, summary, factor === 'summary' && ownBlock);
-      return { ...part, mask: partMask(part, pattern, features, ranges), id: 1 };
+      return { ...part, keys: ranges.keys, mask: partMask(part, pattern, features, ranges), id: 1 };
     };
-    const parts = () => {
-      if (factor === 'merged') return [own(), summaries()];
-      return [factor === 'block' ? own() : summaries()];
-    };
-    return [{ ...ranges, parts }];
+    const parts = { merged: [own, summaries], block: [own], summary: [summaries] }[factor];
+    return [{ queries: ranges.queries, parts }];
   };
 }
 

@@ -36,6 +36,8 @@ export interface DenseAttentionOptions extends AttentionOptions {
   readonly bias?: tf.Tensor;
   /** Queries handled at a time: less is less memory. Default: what keeps a tile of scores in the cache. */
   readonly queryTile?: number;
+  /** Keys handled at a time, under a softmax whose maximum and sum run along. Default: all, and fewer for long keys. */
+  readonly keyTile?: number;
 }
 
 /** Output and softmax weights, both differentiable and owned by the caller. */

@@ -83,6 +83,7 @@ export function stridedAttention(
     options,
     pattern: patterns[factor](stride),
     ...(factor === 'local' ? { reach: stride } : {}),
+    scoresPerHead: sizes.queryLength * (2 * stride + Math.ceil(sizes.keyLength / stride)),
     tiles:
       sizes.queryLength >= stride && stride > 1 && stride < sizes.keyLength
         ? stridedTiles(sizes, stride, factor)
@@ -97,11 +98,8 @@ function stridedTiles(sizes: AttentionSizes, stride: number, factor: 'merged' | 
     const local = () =>
       bandPart(features, { queryLength, keyLength, offset, window: stride, block: stride }, 0);
     const column = () => columnPart(features, sizes, { offset, stride, withSelf: factor === 'column' });
-    const parts = () => {
-      if (factor === 'merged') return [local(), column()];
-      return [factor === 'local' ? local() : column()];
-    };
-    return [{ queries: { begin: 0, end: queryLength }, keys: { begin: 0, end: keyLength }, parts }];
+    const parts = { merged: [local, column], local: [local], column: [column] }[factor];
+    return [{ queries: { begin: 0, end: queryLength }, parts }];
   };
 }
 
@@ -123,5 +121,5 @@ function columnPart(
   const column = tf.reshape(tf.range(0, part.columns, 1, 'int32'), [1, 1, 1, 1, part.columns]);
   const order = additiveMask(withSelf ? tf.lessEqual(column, row) : tf.less(column, row));
   const hidden = partMask(part, null, features, ranges);
-  return { ...part, mask: hidden === null ? order : tf.add(order, hidden), id: 1 };
+  return { ...part, keys: ranges.keys, mask: hidden === null ? order : tf.add(order, hidden), id: 1 };
 }

@@ -56,6 +56,7 @@ export function topKAttention(
     options,
     pattern: causalPattern,
     select: (scores) => hideAllBut(scores, k),
+    scoresPerHead: sizes.queryLength * sizes.keyLength,
     tiles: null,
   });
 }

@@ -117,6 +117,7 @@ export function checkDenseOptions(options: DenseAttentionOptions, sizes: Attenti
     }
   }
   if (options.queryTile !== undefined) checkPositive('queryTile', options.queryTile);
+  if (options.keyTile !== undefined) checkPositive('keyTile', options.keyTile);
 }
 
 /** A count: an integer of at least 1. */

@@ -22,6 +22,7 @@ type Attention = (q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D) => tf.Tensor4D
 const cases: [string, Attention][] = [
   ['dense', (q, k, v) => denseAttention(q, k, v, { causal: true })],
   ['dense', (q, k, v) => denseAttention(q, k, v, { causal: true, queryTile: 7 })],
+  ['dense', (q, k, v) => denseAttention(q, k, v, { causal: true, queryTile: 10, keyTile: 4 })],
   ['banded', (q, k, v) => bandedAttention(q, k, v, { window: 8 })],
   ['banded', (q, k, v) => bandedAttention(q, k, v, { window: 8, block: 8 })],
   ['banded', (q, k, v) => bandedAttention(q, k, v, { window: 8, block: 3 })],

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { joinBias, sliceBias } from './bias.js';
 import { type Dropout, dropoutMask } from './dropout-mask.js';
+import { scope } from './scope.js';
 import { HIDDEN, type ScorePart, type Stage } from './score-part.js';
 import {
   type Range,
@@ -21,15 +23,16 @@ export interface AttendOptions {
   readonly context: Context;
   /** Called with the context, or with saved copies of it in the backward pass. */
   readonly plan: (context: Context) => readonly Stage[];
+  /** Keep the weights for the backward pass instead of computing them again: faster, at 4 bytes per score. */
+  readonly keepWeights: boolean;
 }
 
 /**
- * softmax(Q·Kᵀ·scale + bias + mask)·V over a plan of tiles, with a gradient that computes the scores again instead of
- * keeping them: memory is that of one stage, work that of the tiles in the plan.
+ * softmax(Q·Kᵀ·scale + bias + mask)·V over a plan of tiles, with a gradient that computes the scores again or keeps them.
  *
- * Several parts of one stage share one softmax: each contributes its maximum and its sum, which are then merged
- * (online softmax, Milakov & Gimelshein 2018). The backward pass uses P = exp(S − logSumExp) and
- * dS = P ∘ (dP − Σ dO ∘ O), as in FlashAttention (Dao et al. 2022, appendix B).
+ * Parts of one stage share one softmax, whose maximum and sum run along while the parts pass by (online softmax,
+ * Milakov & Gimelshein 2018). The backward pass uses P = exp(S − logSumExp) and dS = P ∘ (dP − Σ dO ∘ O), as in
+ * FlashAttention (Dao et al. 2022, appendix B).
  *
  * @param bias `[batch or 1, heads or 1, queryLength or 1, keyLength or 1]`, differentiable, or null
  */
@@ -41,32 +44,26 @@ export function attend(
   options: AttendOptions,
 ): tf.Tensor4D {
   const inputs: tf.Tensor[] = bias === null ? [query, key, value] : [query, key, value, bias];
-  const { dropout } = options;
+  const { dropout, context } = options;
   const seed = dropout && dropout.seed instanceof tf.Tensor ? [dropout.seed] : [];
+  const keep = options.keepWeights && isTaping();
   const run = tf.customGrad((...args) => {
     const save = args.pop() as unknown as tf.GradSaveFunc;
     const [q, k, v, b] = args as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D?];
-    const forward = tf.tidy(() => forwardPass(q, k, v, b ?? null, options));
+    const { output, logSumExp, kept } = scope(() => forwardPass(q, k, v, b ?? null, options, keep));
     // Everything the backward pass reads is saved: the caller may dispose of masks and seeds before it runs.
-    const { output, logSumExp } = forward;
-    save([q, k, v, output, logSumExp, ...options.context, ...seed, ...(b ? [b] : [])]);
+    save([q, k, v, output, logSumExp, ...context, ...seed, ...(b ? [b] : []), ...kept]);
     const gradFunc = (dOutput: tf.Tensor, saved: tf.Tensor[]) => {
-      const [query, key, value, output, logSumExp] = saved as tf.Tensor4D[];
-      const rest = saved.slice(5);
-      const context = rest.splice(0, options.context.length);
-      const savedSeed = rest.splice(0, seed.length)[0];
+      const rest = [...saved];
+      const [query, key, value, output, logSumExp] = rest.splice(0, 5) as Tensors<5>;
+      const ownContext = rest.splice(0, context.length);
+      const ownSeed = rest.splice(0, seed.length)[0];
+      const bias = b ? (rest.splice(0, 1)[0] as tf.Tensor4D) : null;
+      const own = { ...options, context: ownContext };
       return tf.tidy(() =>
         backwardPass(
-          {
-            query: query!,
-            key: key!,
-            value: value!,
-            output: output!,
-            logSumExp: logSumExp!,
-            bias: (rest[0] as tf.Tensor4D | undefined) ?? null,
-            dOutput: dOutput as tf.Tensor4D,
-          },
-          { ...options, context, dropout: dropout && savedSeed ? { ...dropout, seed: savedSeed } : dropout },
+          { query, key, value, output, logSumExp, bias, kept: rest, dOutput: dOutput as tf.Tensor4D },
+          dropout && ownSeed ? { ...own, dropout: { ...dropout, seed: ownSeed } } : own,
         ),
       );
     };
@@ -75,12 +72,22 @@ export function attend(
   return run(...inputs) as tf.Tensor4D;
 }
 
+type Tensors<N extends number, Rest extends tf.Tensor4D[] = []> = Rest['length'] extends N
+  ? Rest
+  : Tensors<N, [...Rest, tf.Tensor4D]>;
+
+/** Whether a gradient is being recorded: only then is it worth keeping anything. */
+function isTaping(): boolean {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
+}
+
 interface Forward {
-  readonly [name: string]: tf.Tensor4D;
   /** `[batch, heads, queryLength, valueDim]` */
   readonly output: tf.Tensor4D;
   /** `[batch, heads, queryLength, 1]`; +1e30 in rows without a key, so that exp(S − logSumExp) is 0 there. */
   readonly logSumExp: tf.Tensor4D;
+  /** For every part in order: exp(S − running maximum) as a view, and that maximum per query of the stage. */
+  readonly kept: tf.Tensor[];
 }
 
 function forwardPass(
@@ -89,56 +96,81 @@ function forwardPass(
   value: tf.Tensor4D,
   bias: tf.Tensor4D | null,
   options: AttendOptions,
+  keep: boolean,
 ): Forward {
-  const scaled = tf.mul(query, options.scale) as tf.Tensor4D;
+  const scaled = scaleBy(query, options.scale);
   const results = options
     .plan(options.context)
-    .map((stage) =>
-      tf.tidy(() =>
-        forwardStage(
-          stage.parts(),
-          slicePositions(scaled, stage.queries),
-          slicePositions(key, stage.keys),
-          slicePositions(value, stage.keys),
-          bias === null ? null : sliceBias(bias, stage),
-          options,
-        ),
-      ),
-    );
+    .map((stage) => scope(() => forwardStage(stage, scaled, key, value, bias, options, keep)));
   return {
     output: joinQueries(results.map((result) => result.output)),
     logSumExp: joinQueries(results.map((result) => result.logSumExp)),
+    kept: results.flatMap((result) => result.kept),
   };
 }
 
+/** Running state of the online softmax, all `[batch, heads, queries, ·]`. */
+interface Running {
+  readonly max: tf.Tensor4D;
+  readonly total: tf.Tensor4D;
+  readonly output: tf.Tensor4D;
+}
+
 function forwardStage(
-  parts: readonly ScorePart[],
-  query: tf.Tensor4D,
+  stage: Stage,
+  scaled: tf.Tensor4D,
   key: tf.Tensor4D,
   value: tf.Tensor4D,
   bias: tf.Tensor4D | null,
   options: AttendOptions,
+  keep: boolean,
 ): Forward {
-  const scores = parts.map((part) => partScores(part, part.takeQueries(query), part.takeKeys(key), bias));
-  const maxima = parts.map((part, i) => part.putQueries(tf.max(scores[i]!, -1, true)));
-  const rowMax = maxima.reduce((a, b) => tf.maximum(a, b)); // [batch, heads, queryLength, 1]
-  let total: tf.Tensor | undefined;
-  let output: tf.Tensor | undefined;
-  parts.forEach((part, i) => {
-    const exps = tf.exp(tf.sub(scores[i]!, part.takeQueries(rowMax)));
-    const kept = options.dropout ? tf.mul(exps, dropoutMask(exps.shape, options.dropout, part.id)) : exps;
-    const partTotal = part.putQueries(tf.sum(exps, -1, true));
-    const partOutput = part.putQueries(tileProduct(kept, part.takeKeys(value)));
-    total = total ? tf.add(total, partTotal) : partTotal;
-    output = output ? tf.add(output, partOutput) : partOutput;
-  });
-  const normalized = tf.div(output!, total!) as tf.Tensor4D;
-  const logSumExp = tf.add(rowMax, tf.log(total!)) as tf.Tensor4D;
-  if (!options.mayHideRows) return { output: normalized, logSumExp };
-  const isHidden = tf.cast(tf.less(rowMax, HIDDEN / 2), 'float32');
+  const query = slicePositions(scaled, stage.queries);
+  const kept: tf.Tensor[] = [];
+  let running: Running | null = null;
+  for (const makePart of stage.parts) {
+    const before: Running | null = running;
+    const step: { next: Running; kept: tf.Tensor[] } = scope(() => {
+      const part = makePart();
+      const partBias = bias === null ? null : sliceBias(bias, stage.queries, part.keys);
+      const keys = part.takeKeys(slicePositions(key, part.keys));
+      const scores = partScores(part, part.takeQueries(query), keys, partBias);
+      const partMax = part.putQueries(tf.max(scores, -1, true));
+      const max = before === null ? partMax : tf.maximum<tf.Tensor4D>(before.max, partMax);
+      const exps = tf.exp(tf.sub(scores, part.takeQueries(max)));
+      const dropped = options.dropout
+        ? tf.mul(exps, dropoutMask(exps.shape, options.dropout, part.id))
+        : exps;
+      const values = part.takeKeys(slicePositions(value, part.keys));
+      const own: Running = {
+        max,
+        total: part.putQueries(tf.sum(exps, -1, true)),
+        output: part.putQueries(tileProduct(dropped as tf.Tensor, values)),
+      };
+      return { next: before === null ? own : merge(before, own), kept: keep ? [exps, max] : [] };
+    });
+    running = step.next;
+    kept.push(...step.kept);
+  }
+  const { max, total, output } = running!;
+  const normalized = tf.div(output, total) as tf.Tensor4D;
+  const logSumExp = tf.add(max, tf.log(total)) as tf.Tensor4D;
+  if (!options.mayHideRows) return { output: normalized, logSumExp, kept };
+  const isHidden = tf.cast(tf.less(max, HIDDEN / 2), 'float32');
   return {
     output: tf.mul(normalized, tf.sub(1, isHidden)),
     logSumExp: tf.add(logSumExp, tf.mul(isHidden, -2 * HIDDEN)),
+    kept,
+  };
+}
+
+/** Rescales what came before to the new maximum and adds. */
+function merge(before: Running, own: Running): Running {
+  const shrink = tf.exp(tf.sub(before.max, own.max));
+  return {
+    max: own.max,
+    total: tf.add(tf.mul(before.total, shrink), own.total),
+    output: tf.add(tf.mul(before.output, shrink), own.output),
   };
 }
 
@@ -159,116 +191,109 @@ interface Saved {
   readonly output: tf.Tensor4D;
   readonly logSumExp: tf.Tensor4D;
   readonly bias: tf.Tensor4D | null;
+  readonly kept: readonly tf.Tensor[];
   readonly dOutput: tf.Tensor4D;
 }
 
+interface Piece {
+  readonly range: Range;
+  readonly value: tf.Tensor4D;
+}
+
 function backwardPass(saved: Saved, options: AttendOptions): tf.Tensor[] {
-  const { query, key, value, bias } = saved;
-  const scaled = tf.mul(query, options.scale) as tf.Tensor4D;
+  const scaled = scaleBy(saved.query, options.scale);
   const delta = tf.sum(tf.mul(saved.dOutput, saved.output), -1, true) as tf.Tensor4D; // [batch, heads, queryLength, 1]
-  const stages = options.plan(options.context);
-  const gradients = stages.map((stage) =>
-    tf.tidy(() => {
-      const parts = stage.parts();
-      const stageBias = bias === null ? null : sliceBias(bias, stage);
-      const stageInputs = {
-        query: slicePositions(scaled, stage.queries),
-        key: slicePositions(key, stage.keys),
-        value: slicePositions(value, stage.keys),
-        logSumExp: slicePositions(saved.logSumExp, stage.queries),
-        delta: slicePositions(delta, stage.queries),
-        dOutput: slicePositions(saved.dOutput, stage.queries),
-      };
-      return parts
-        .map((part) => tf.tidy(() => backwardPart(part, stageInputs, stageBias, options)))
-        .reduce((a, b) => a.map((x, i) => tf.add(x, b[i]!)));
-    }),
-  );
-  const keyPieces = (index: number) =>
-    sumPieces(
-      stages.map((stage, i) => ({ range: stage.keys, value: gradients[i]![index] as tf.Tensor4D })),
-      key.shape[2],
-    );
-  const dQuery = joinQueries(gradients.map((g) => g[0] as tf.Tensor4D));
-  const result: tf.Tensor[] = [tf.mul(dQuery, options.scale), keyPieces(1), keyPieces(2)];
-  if (bias !== null)
-    result.push(
-      joinBias(
-        gradients.map((g) => g[3] as tf.Tensor4D),
-        stages,
-        bias.shape,
-      ),
-    );
+  const kept = [...saved.kept];
+  const dQueries: tf.Tensor4D[] = [];
+  const [dKeys, dValues]: [Piece[], Piece[]] = [[], []];
+  const dBiases: { queries: Range; keys: Range; value: tf.Tensor4D }[] = [];
+  for (const stage of options.plan(options.context)) {
+    const rows = {
+      query: slicePositions(scaled, stage.queries),
+      logSumExp: slicePositions(saved.logSumExp, stage.queries),
+      delta: slicePositions(delta, stage.queries),
+      dOutput: slicePositions(saved.dOutput, stage.queries),
+    };
+    let dQuery: tf.Tensor4D | null = null;
+    for (const makePart of stage.parts) {
+      const before: tf.Tensor4D | null = dQuery;
+      const own = kept.splice(0, 2);
+      const step = scope(() => {
+        const part = makePart();
+        const bias = saved.bias === null ? null : sliceBias(saved.bias, stage.queries, part.keys);
+        const gradients = backwardPart(part, saved, rows, bias, own, options);
+        const { dQuery } = gradients;
+        return { ...gradients, dQuery: before === null ? dQuery : tf.add(before, dQuery), keys: part.keys };
+      });
+      dQuery = step.dQuery as tf.Tensor4D;
+      dKeys.push({ range: step.keys, value: step.dKey });
+      dValues.push({ range: step.keys, value: step.dValue });
+      if (step.dBias !== null) dBiases.push({ queries: stage.queries, keys: step.keys, value: step.dBias });
+    }
+    dQueries.push(dQuery!);
+  }
+  const keyLength = saved.key.shape[2];
+  const result: tf.Tensor[] = [
+    scaleBy(joinQueries(dQueries), options.scale),
+    sumPieces(dKeys, keyLength),
+    sumPieces(dValues, keyLength),
+  ];
+  if (saved.bias !== null) result.push(joinBias(dBiases, saved.bias.shape));
   return result;
 }
 
-interface StageInputs {
+interface StageRows {
   readonly query: tf.Tensor4D;
-  readonly key: tf.Tensor4D;
-  readonly value: tf.Tensor4D;
   readonly logSumExp: tf.Tensor4D;
   readonly delta: tf.Tensor4D;
   readonly dOutput: tf.Tensor4D;
 }
 
-/** Gradients of one part: [dQuery (of the scaled query), dKey, dValue, dBias when there is a bias]. */
+/**
+ * Gradients of one part. The softmax weights are `weights · factor` with a factor per query: with kept weights
+ * exp(running maximum − logSumExp), so that it can be multiplied into dOutput, which is far smaller; otherwise 1.
+ */
 function backwardPart(
   part: ScorePart,
-  inputs: StageInputs,
+  saved: Saved,
+  rows: StageRows,
   bias: tf.Tensor4D | null,
+  kept: readonly tf.Tensor[],
   options: AttendOptions,
-): tf.Tensor[] {
-  const query = part.takeQueries(inputs.query);
-  const key = part.takeKeys(inputs.key);
-  const value = part.takeKeys(inputs.value);
-  const dOutput = part.takeQueries(inputs.dOutput);
-  const weights = tf.tidy(() =>
-    // Rows that no query fills get weight 0, not exp(score).
-    tf.exp(tf.sub(partScores(part, query, key, bias), part.takeQueries(inputs.logSumExp, -HIDDEN))),
-  );
-  const keep = options.dropout ? dropoutMask(weights.shape, options.dropout, part.id) : null;
-  const kept = keep === null ? weights : tf.mul(weights, keep);
-  const dValue = part.addKeys(transposedTileProduct(kept, dOutput, value.shape));
+) {
+  const query = part.takeQueries(rows.query);
+  const key = part.takeKeys(slicePositions(saved.key, part.keys));
+  const value = part.takeKeys(slicePositions(saved.value, part.keys));
+  const [keptWeights, keptMax] = kept;
+  const weights =
+    keptWeights ??
+    tf.tidy(() =>
+      // Rows that no query fills get weight 0, not exp(score).
+      tf.exp(tf.sub(partScores(part, query, key, bias), part.takeQueries(rows.logSumExp, -HIDDEN))),
+    );
+  const factor = keptMax === undefined ? null : tf.exp(tf.sub(keptMax, rows.logSumExp));
+  const byFactor = (x: tf.Tensor4D): tf.Tensor4D => (factor === null ? x : tf.mul(x, factor));
+  const dOutput = part.takeQueries(byFactor(rows.dOutput));
+  const delta = part.takeQueries(byFactor(rows.delta));
+  const drop = options.dropout ? dropoutMask(weights.shape, options.dropout, part.id) : null;
+  const dropped = drop === null ? weights : tf.mul(weights, drop);
+  const dValue = part.addKeys(transposedTileProduct(dropped, dOutput, value.shape));
   const dScores = tf.tidy(() => {
     const dWeights = tileProduct(dOutput, value, true);
-    const dKept = keep === null ? dWeights : tf.mul(dWeights, keep);
-    return tf.mul(weights, tf.sub(dKept, part.takeQueries(inputs.delta)));
+    return tf.mul(weights, tf.sub(drop === null ? dWeights : tf.mul(dWeights, drop), delta));
   });
-  const dQuery = part.putQueries(tileProduct(dScores, key));
-  const dKey = part.addKeys(transposedTileProduct(dScores, query, key.shape));
-  return bias === null ? [dQuery, dKey, dValue] : [dQuery, dKey, dValue, reduceTo(dScores, bias.shape)];
+  return {
+    dQuery: part.putQueries(tileProduct(dScores, key)),
+    dKey: part.addKeys(transposedTileProduct(dScores, query, key.shape)),
+    dValue,
+    dBias: bias === null ? null : (reduceTo(dScores, bias.shape) as tf.Tensor4D),
+  };
+}
+
+function scaleBy(x: tf.Tensor4D, scale: number): tf.Tensor4D {
+  return scale === 1 ? x : tf.mul(x, scale);
 }
 
 function joinQueries(pieces: readonly tf.Tensor4D[]): tf.Tensor4D {
   return pieces.length === 1 ? pieces[0]! : tf.concat([...pieces], 2);
-}
-
-function sliceBias(bias: tf.Tensor4D, stage: Stage): tf.Tensor4D {
-  const [batch, heads, rows, columns] = bias.shape;
-  const take = (size: number, range: Range): [number, number] =>
-    size === 1 ? [0, 1] : [range.begin, range.end - range.begin];
-  const [row, rowCount] = take(rows, stage.queries);
-  const [column, columnCount] = take(columns, stage.keys);
-  if (rowCount === rows && columnCount === columns) return bias;
-  return tf.slice(bias, [0, 0, row, column], [batch, heads, rowCount, columnCount]);
-}
-
-/** Puts the stages' gradients of the bias together, with zeros where a stage saw no key. */
-function joinBias(
-  pieces: readonly tf.Tensor4D[],
-  stages: readonly Stage[],
-  shape: [number, number, number, number],
-): tf.Tensor4D {
-  const wide = pieces.map((piece, i) => {
-    const { begin, end } = stages[i]!.keys;
-    if (shape[3] === 1 || (begin === 0 && end === shape[3])) return piece;
-    return tf.pad(piece, [
-      [0, 0],
-      [0, 0],
-      [0, 0],
-      [begin, shape[3] - end],
-    ]) as tf.Tensor4D;
-  });
-  if (shape[2] === 1) return wide.reduce((a, b) => tf.add(a, b));
-  return joinQueries(wide);
 }

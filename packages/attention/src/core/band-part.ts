@@ -18,13 +18,9 @@ export function bandPart(features: PositionFeatures, band: Band, id = 0): ScoreP
   const keyBlocks = Math.ceil((window - 1) / block) + 1;
   const part = windowPart({ ...band, keyBlocks });
   const ranges = { queries: { begin: 0, end: queryLength }, keys: { begin: 0, end: keyLength } };
-  const masks = [
-    bandMask(window, block, keyBlocks),
-    fillingMask(keyLength, part.takeKeys),
-    partMask(part, null, features, ranges),
-  ];
+  const masks = [bandMask(window, block, keyBlocks), part.filling(), partMask(part, null, features, ranges)];
   const mask = masks.reduce((sum, x) => (sum === null || x === null ? (sum ?? x) : tf.add(sum, x)));
-  return { ...part, mask, id };
+  return { ...part, keys: ranges.keys, mask, id };
 }
 
 /**
@@ -37,14 +33,5 @@ function bandMask(window: number, block: number, keyBlocks: number): tf.Tensor {
     const column = tf.reshape(tf.range(0, block * keyBlocks, 1, 'int32'), [1, 1, 1, 1, block * keyBlocks]);
     const distance = tf.sub(tf.add(row, tf.scalar((keyBlocks - 1) * block, 'int32')), column);
     return additiveMask(tf.logicalAnd(tf.greaterEqual(distance, 0), tf.less(distance, window)));
-  });
-}
-
-/** Hides the columns that hold no key: `[1, 1, tiles, 1, columns]`. */
-function fillingMask(keyLength: number, takeKeys: ScorePart['takeKeys']): tf.Tensor {
-  return tf.tidy(() => {
-    const isKey = takeKeys(tf.ones([1, 1, keyLength, 1]));
-    const [, , tiles, columns] = isKey.shape as [number, number, number, number];
-    return additiveMask(tf.greater(tf.reshape(isKey, [1, 1, tiles, 1, columns]), 0));
   });
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { ScorePart } from './score-part.js';
+import type { TileLayout } from './score-part.js';
 import { mergeHeads, padRows } from './shapes.js';
 
 /**
@@ -12,7 +12,7 @@ export function blockPart(
   keyLength: number,
   offset: number,
   stride: number,
-): Omit<ScorePart, 'mask' | 'id'> {
+): TileLayout {
   const firstBlock = Math.floor(offset / stride);
   const tiles = Math.floor((offset + queryLength - 1) / stride) - firstBlock + 1;
   const begin = firstBlock * stride;

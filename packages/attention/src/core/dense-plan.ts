@@ -1,16 +1,21 @@
-import type { AttentionPattern } from '../patterns/pattern.js';
+import type * as tf from '@tensorflow/tfjs-core';
+import { type AttentionPattern, causalPattern } from '../patterns/pattern.js';
 import type { AttentionSizes } from '../validate.js';
 import type { Context } from './attend.js';
-import type { ScorePart, Stage } from './score-part.js';
+import { type ScorePart, type Stage, wholeLayout } from './score-part.js';
 import type { Range } from './shapes.js';
-import { partMask, type Visibility } from './visibility.js';
+import { type PositionFeatures, partMask, type Visibility } from './visibility.js';
 
-/** Scores in one tile: about what stays in a core's share of the last cache. */
-const TILE_SCORES = 2 ** 20;
+/** Scores in one tile: about what stays in the last cache. */
+const TILE_SCORES = 2 ** 21;
+/** Beyond this many scores, a row of tiles is cut along the keys as well. */
+const ROW_SCORES = 2 ** 24;
 const SMALLEST_TILE = 64;
 const MOST_TILES = 32;
+/** Weights that one call keeps for its backward pass: 64 MB. */
+const KEPT_SCORES = 2 ** 24;
 
-interface DensePlanOptions {
+export interface DensePlanOptions {
   readonly sizes: AttentionSizes;
   readonly visibility: Visibility;
   readonly pattern: AttentionPattern | null;
@@ -18,65 +23,94 @@ interface DensePlanOptions {
   readonly causal: boolean;
   /** No query sees a key this far back or further. */
   readonly reach?: number;
+  /** Queries per tile. */
   readonly queryTile?: number;
-  readonly select?: ScorePart['select'];
+  /** Keys per tile. */
+  readonly keyTile?: number;
+  /** Needs every score of a row at once, so keys are never cut. */
+  readonly select?: (scores: tf.Tensor) => tf.Tensor;
 }
 
-/** Tiles of consecutive queries, each with every key that any of them may see. */
-export function denseStages(options: DensePlanOptions): (context: Context) => readonly Stage[] {
-  const { sizes, visibility, pattern, causal, reach = Number.POSITIVE_INFINITY, select } = options;
-  const { queryLength, keyLength } = sizes;
-  const tile = options.queryTile ?? defaultTile(sizes);
-  return (context) => {
-    const features = visibility.features(context);
-    const isOrdered = visibility.offset !== null && !features.hasKeyPositions;
-    const stages: Stage[] = [];
-    for (let begin = 0; begin < queryLength; begin += tile) {
-      const queries: Range = { begin, end: Math.min(begin + tile, queryLength) };
-      const keys = isOrdered
-        ? visibleKeys(queries, visibility.offset!, { causal, reach, keyLength })
-        : { begin: 0, end: keyLength };
-      const id = stages.length;
-      stages.push({
+export interface DensePlan {
+  readonly plan: (context: Context) => readonly Stage[];
+  readonly keepWeights: boolean;
+}
+
+/** Tiles of consecutive queries, each with every key that any of them may see, in one part or a part per tile of keys. */
+export function densePlan(options: DensePlanOptions): DensePlan {
+  const { sizes, visibility, select } = options;
+  const { batch, heads, queryLength } = sizes;
+  const tile = options.queryTile ?? defaultTile(sizes, select !== undefined);
+  const rowScores = batch * heads * tile;
+  const keyTile =
+    options.keyTile ??
+    (select === undefined && rowScores * sizes.keyLength > ROW_SCORES
+      ? Math.max(SMALLEST_TILE, Math.floor(TILE_SCORES / rowScores))
+      : sizes.keyLength);
+  const tiles: { queries: Range; keys: Range[] }[] = [];
+  let scores = 0;
+  for (let begin = 0; begin < queryLength; begin += tile) {
+    const queries = { begin, end: Math.min(begin + tile, queryLength) };
+    const keys = cut(visibleKeys(queries, options), keyTile);
+    scores += batch * heads * tile * (keys.at(-1)!.end - keys[0]!.begin);
+    tiles.push({ queries, keys });
+  }
+  return {
+    keepWeights: scores <= KEPT_SCORES,
+    plan(context) {
+      const features = visibility.features(context);
+      let id = 0;
+      return tiles.map(({ queries, keys }) => ({
         queries,
-        keys,
-        parts: () => {
-          const part = { takeQueries: same, putQueries: same, takeKeys: same, addKeys: same } as Omit<
-            ScorePart,
-            'mask' | 'id'
-          >;
-          return [
-            {
-              ...part,
-              mask: partMask(part, pattern, features, { queries, keys }),
-              id,
-              ...(select ? { select } : {}),
-            },
-          ];
-        },
-      });
-    }
-    return stages;
+        parts: keys.map((range) => {
+          const own = id++;
+          return () => densePart(options, features, queries, range, own);
+        }),
+      }));
+    },
   };
 }
 
-function same<T>(x: T): T {
-  return x;
+function densePart(
+  { pattern, causal, reach, visibility, select }: DensePlanOptions,
+  features: PositionFeatures,
+  queries: Range,
+  keys: Range,
+  id: number,
+): ScorePart {
+  // A tile whose last key is no later than its first query needs no causal mask; so most tiles of a long text need none.
+  const isPlainCausal = causal && pattern === causalPattern && reach === undefined;
+  const isPast = isPlainCausal && isOrdered(visibility) && keys.end - 1 <= visibility.offset! + queries.begin;
+  const mask = partMask(wholeLayout, isPast ? null : pattern, features, { queries, keys });
+  return { ...wholeLayout, keys, mask, id, ...(select ? { select } : {}) };
+}
+
+function isOrdered(visibility: Visibility): boolean {
+  return visibility.offset !== null && !visibility.hasKeyPositions;
 }
 
 function visibleKeys(
   queries: Range,
-  offset: number,
-  { causal, reach, keyLength }: { causal: boolean; reach: number; keyLength: number },
+  { sizes, visibility, causal, reach = Number.POSITIVE_INFINITY }: DensePlanOptions,
 ): Range {
-  const end = causal ? Math.max(1, Math.min(keyLength, offset + queries.end)) : keyLength;
-  const begin = Math.max(0, Math.min(end - 1, offset + queries.begin - reach + 1));
-  return { begin, end };
+  const { keyLength } = sizes;
+  if (!isOrdered(visibility)) return { begin: 0, end: keyLength };
+  const offset = visibility.offset!;
+  const end = causal ? Math.min(keyLength, offset + queries.end) : keyLength;
+  return { begin: Math.max(0, Math.min(end - 1, offset + queries.begin - reach + 1)), end };
 }
 
-function defaultTile({ batch, heads, queryLength, keyLength }: AttentionSizes): number {
+function cut({ begin, end }: Range, size: number): Range[] {
+  const count = Math.ceil((end - begin) / size);
+  return Array.from({ length: count }, (_, i) => ({
+    begin: begin + i * size,
+    end: Math.min(begin + (i + 1) * size, end),
+  }));
+}
+
+function defaultTile({ batch, heads, queryLength, keyLength }: AttentionSizes, wholeRows: boolean): number {
   const rows = Math.floor(TILE_SCORES / (batch * heads * keyLength));
-  const fewest = Math.ceil(queryLength / MOST_TILES);
+  const fewest = wholeRows ? 1 : Math.ceil(queryLength / MOST_TILES);
   const tile = Math.max(SMALLEST_TILE, fewest, 2 ** Math.floor(Math.log2(Math.max(1, rows))));
   return Math.min(queryLength, tile);
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { ScorePart } from './score-part.js';
+import type { TileLayout } from './score-part.js';
 import { mergeHeads, padRows } from './shapes.js';
 
 /**
@@ -13,7 +13,7 @@ export function residuePart(
   keyLength: number,
   offset: number,
   stride: number,
-): Omit<ScorePart, 'mask' | 'id'> & {
+): TileLayout & {
   readonly firstRow: number;
   readonly rows: number;
   readonly columns: number;

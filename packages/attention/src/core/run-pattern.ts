@@ -3,13 +3,16 @@ import type { AttentionOptions, AttentionWithWeights } from '../options.js';
 import type { AttentionPattern } from '../patterns/pattern.js';
 import type { AttentionSizes } from '../validate.js';
 import { attend, type Context } from './attend.js';
-import { denseStages } from './dense-plan.js';
+import { densePlan } from './dense-plan.js';
 import { resolveDropout } from './dropout-mask.js';
 import { repeatHeads } from './repeat-heads.js';
 import { scope } from './scope.js';
 import type { ScorePart, Stage } from './score-part.js';
 import { type Visibility, visibilityOf } from './visibility.js';
 import { attendWithWeights } from './weights.js';
+
+/** Weights that one call keeps for its backward pass: 256 MB. Linear in the length, so generous. */
+const KEPT_SCORES = 2 ** 26;
 
 export interface PatternRun {
   readonly query: tf.Tensor4D;
@@ -22,6 +25,8 @@ export interface PatternRun {
   readonly reach?: number;
   /** Chooses further among the visible scores (top-k). */
   readonly select?: ScorePart['select'];
+  /** About how many scores the tiles of one head hold. */
+  readonly scoresPerHead: number;
   /** Tiles of the pattern, or null when the call is too small for them to pay. */
   readonly tiles: ((visibility: Visibility, offset: number) => (context: Context) => readonly Stage[]) | null;
 }
@@ -38,14 +43,18 @@ export function runPattern(run: PatternRun): tf.Tensor4D | AttentionWithWeights 
     offset !== null && options.keyPositions === undefined && offset + sizes.queryLength <= sizes.keyLength;
   const isTiled = tiles !== null && isInOrder && !options.returnWeights;
   const plan = isTiled
-    ? tiles(visibility, offset)
-    : denseStages({
+    ? {
+        plan: tiles(visibility, offset),
+        keepWeights: sizes.batch * sizes.heads * run.scoresPerHead <= KEPT_SCORES,
+      }
+    : densePlan({
         sizes,
         visibility,
         pattern,
         causal: true,
         ...(reach === undefined ? {} : { reach }),
         ...(select === undefined ? {} : { select }),
+        ...(options.returnWeights ? { keyTile: sizes.keyLength } : {}),
       });
   const { scale = 1 / Math.sqrt(sizes.headDim) } = options;
   return scope(() => {
@@ -58,7 +67,7 @@ export function runPattern(run: PatternRun): tf.Tensor4D | AttentionWithWeights 
         !pattern.allows(sizes.keyLength - 1, sizes.keyLength - 1),
       dropout: resolveDropout(options),
       context: visibility.context,
-      plan,
+      ...plan,
     };
     if (options.returnWeights) return attendWithWeights(query, key, value, null, attendOptions);
     if (!isTiled) return attend(query, key, value, null, attendOptions);

@@ -10,15 +10,20 @@ export const HIDDEN = -1e30;
  *
  * "View" means `[batch, heads, …tiles, rows or columns, features]`.
  */
-export interface ScorePart {
-  /** Queries, or anything per query, as a view; rows that no query fills hold `padding`. */
+export interface TileLayout {
+  /** Queries of the stage, or anything per query, as a view; rows that no query fills hold `padding`. */
   takeQueries(x: tf.Tensor4D, padding?: number): tf.Tensor;
   /** The inverse of `takeQueries`: drops the filling. */
   putQueries(view: tf.Tensor): tf.Tensor4D;
-  /** Keys, values, or anything per key, as a view; a key may appear in several tiles. */
+  /** Keys of the part, values, or anything per key, as a view; a key may appear in several tiles. */
   takeKeys(x: tf.Tensor4D): tf.Tensor;
   /** The adjoint of `takeKeys`: sums what the copies of a key received. */
   addKeys(view: tf.Tensor): tf.Tensor4D;
+}
+
+export interface ScorePart extends TileLayout {
+  /** The keys that `takeKeys` is given. */
+  readonly keys: Range;
   /** Added to the scores: 0 or {@link HIDDEN}; broadcasts to `[batch, heads, …tiles, rows, columns]`. */
   readonly mask: tf.Tensor | null;
   /** A further mask that depends on the scores themselves (top-k). */
@@ -30,7 +35,14 @@ export interface ScorePart {
 /** A range of queries, and the parts that together hold every key these queries may see, each key once. */
 export interface Stage {
   readonly queries: Range;
-  readonly keys: Range;
-  /** Built inside the stage's scope, in the forward and again in the backward pass. */
-  parts(): readonly ScorePart[];
+  /** Each is built when its turn comes, in the forward and again in the backward pass. */
+  readonly parts: readonly (() => ScorePart)[];
 }
+
+/** One tile: everything is its own view. */
+export const wholeLayout: TileLayout = {
+  takeQueries: (x) => x,
+  putQueries: (view) => view as tf.Tensor4D,
+  takeKeys: (x) => x,
+  addKeys: (view) => view as tf.Tensor4D,
+};

@@ -1,16 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { ScorePart } from './score-part.js';
+import type { TileLayout } from './score-part.js';
 import { mergeHeads, padRows } from './shapes.js';
 
 /**
  * All queries beside the last `summary` keys of every block of `stride` positions, as one tile of
  * `⌈keyLength / stride⌉ · summary` columns.
  */
-export function summaryPart(
-  keyLength: number,
-  stride: number,
-  summary: number,
-): Omit<ScorePart, 'mask' | 'id'> {
+export function summaryPart(keyLength: number, stride: number, summary: number): TileLayout {
   const blocks = Math.ceil(keyLength / stride);
   const filling = blocks * stride - keyLength;
   const same = <T>(x: T): T => x;

@@ -4,7 +4,7 @@ import type { AttentionPattern } from '../patterns/pattern.js';
 import type { AttentionSizes } from '../validate.js';
 import type { Context } from './attend.js';
 import { scope } from './scope.js';
-import { HIDDEN, type ScorePart } from './score-part.js';
+import { HIDDEN, type TileLayout } from './score-part.js';
 import { asColumns, type Range, slicePositions } from './shapes.js';
 
 /**
@@ -15,6 +15,8 @@ export interface Visibility {
   readonly context: Context;
   /** First query's position when it is known now, otherwise null. */
   readonly offset: number | null;
+  /** Keys are not in order: every slot says its position. */
+  readonly hasKeyPositions: boolean;
   /** False when every query is known to see at least one key. */
   readonly mayHideRows: boolean;
   /** Rebuilds the per-position features from a context. */
@@ -59,6 +61,7 @@ export function visibilityOf(
   return {
     context,
     offset: typeof queryOffset === 'number' ? queryOffset : null,
+    hasKeyPositions: keyPositionsAt >= 0,
     mayHideRows:
       context.length > 0 ||
       options.pattern !== undefined ||
@@ -100,7 +103,7 @@ export function additiveMask(allowed: tf.Tensor): tf.Tensor {
  * @param ranges the stage's queries and keys
  */
 export function partMask(
-  part: Pick<ScorePart, 'takeQueries' | 'takeKeys'>,
+  part: Pick<TileLayout, 'takeQueries' | 'takeKeys'>,
   pattern: AttentionPattern | null,
   features: PositionFeatures,
   ranges: { readonly queries: Range; readonly keys: Range },

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { denseStages } from '../core/dense-plan.js';
+import { densePlan } from '../core/dense-plan.js';
 import { resolveDropout } from '../core/dropout-mask.js';
 import { scope } from '../core/scope.js';
 import { visibilityOf } from '../core/visibility.js';
@@ -74,7 +74,14 @@ export function shawAttention(
       mayHideRows: visibility.mayHideRows,
       dropout: resolveDropout(options),
       context: visibility.context,
-      plan: denseStages({ sizes, visibility, pattern, causal, queryTile: sizes.queryLength }),
+      ...densePlan({
+        sizes,
+        visibility,
+        pattern,
+        causal,
+        queryTile: sizes.queryLength,
+        keyTile: sizes.keyLength,
+      }),
     });
     let { output } = attended;
     if (relativeValues) {
