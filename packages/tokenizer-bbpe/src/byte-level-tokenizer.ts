@@ -71,6 +71,7 @@ const textDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true }
  */
 export class ByteLevelBPETokenizer {
   readonly definition: TokenizerDefinition;
+  readonly #merges: MergeTable;
   readonly #encoder: PieceEncoder;
   readonly #scan: Scanner | undefined;
   readonly #regExp: RegExp | undefined;
@@ -90,6 +91,7 @@ export class ByteLevelBPETokenizer {
       (definition.endOfWord === undefined && mergesReachEveryToken(vocabulary, merges));
     const tokens = lookUp ? new TokenTable(vocabulary.bytes, vocabulary.offsets) : undefined;
     this.definition = definition;
+    this.#merges = merges;
     this.#encoder = new PieceEncoder({ vocabulary, merges, tokens, cacheSize });
     const known = knownPattern(definition.pattern);
     this.#scan = definition.scanner ?? (known === undefined ? undefined : scannerOf(known));
@@ -151,7 +153,7 @@ export class ByteLevelBPETokenizer {
 
   /** SHA-256 over everything that decides ids: tokens, merges, pattern, special tokens, normalisation. */
   get fingerprint(): string {
-    this.#fingerprint ??= fingerprintOf(this.definition);
+    this.#fingerprint ??= fingerprintOf(this.definition, this.#merges);
     return this.#fingerprint;
   }
 
@@ -518,7 +520,7 @@ function specialTokenMap(
   return map;
 }
 
-function fingerprintOf(definition: TokenizerDefinition): string {
+function fingerprintOf(definition: TokenizerDefinition, merges: MergeTable): string {
   const { vocabulary, specialTokens, normalizer } = definition;
   const { bytes, offsets, lefts, rights, results } = vocabulary;
   const head = JSON.stringify([
@@ -529,17 +531,17 @@ function fingerprintOf(definition: TokenizerDefinition): string {
     normalizer?.name ?? null,
     definition.addPrefixSpace ?? false,
     definition.endOfWord ?? null,
-    definition.wholePieces ? tokensWithoutMerge(vocabulary) : [],
+    definition.wholePieces && !mergesReachEveryToken(vocabulary, merges),
   ]);
-  const merges: number[] = [];
+  const triples: number[] = [];
   results.forEach((id, rank) => {
-    if (id >= 0) merges.push(lefts[rank]!, rights[rank]!, id);
+    if (id >= 0) triples.push(lefts[rank]!, rights[rank]!, id);
   });
   const parts = [
     new TextEncoder().encode(head),
     new Uint8Array(Int32Array.from(offsets).buffer),
     bytes.subarray(0, offsets[offsets.length - 1]!),
-    new Uint8Array(Int32Array.from(merges).buffer),
+    new Uint8Array(Int32Array.from(triples).buffer),
   ];
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -549,15 +551,3 @@ function fingerprintOf(definition: TokenizerDefinition): string {
   }
   return sha256(all);
 }
-
-/** Tokens that are found as whole pieces only: for these it matters whether pieces are looked up. */
-function tokensWithoutMerge({ offsets, results, byteIds }: Vocabulary): number[] {
-  const made = new Set([...results, ...byteIds]);
-  const tokens: number[] = [];
-  for (let id = 0; id + 1 < offsets.length; id++) {
-    if (offsets[id + 1]! > offsets[id]! && !made.has(id)) tokens.push(id);
-  }
-  return tokens;
-}
-
-export { specialTokenMap };

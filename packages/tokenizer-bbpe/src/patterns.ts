@@ -75,9 +75,12 @@ export function toRegExp(pattern: string): RegExp {
   let source = '';
   let inClass = false;
   const groups: boolean[] = [];
+  let quantified = false; // whether a quantifier was just written
   const ignoresCase = () => groups[groups.length - 1] === true;
   for (let i = 0; i < pattern.length; i++) {
     const char = pattern[i]!;
+    const afterQuantifier: boolean = quantified;
+    quantified = false;
     if (char === '\\') {
       const next = pattern[++i] ?? '';
       if (next === 's') source += inClass ? WHITE_SPACE : `[${WHITE_SPACE}]`;
@@ -111,8 +114,15 @@ export function toRegExp(pattern: string): RegExp {
     } else if (char === ')') {
       groups.pop();
       source += char;
-    } else if (char === '+' && /[+*?}]$/.test(source) && !/\\[+*?}]$/.test(source)) {
-      // Possessive: nothing to write.
+    } else if ('+*?'.includes(char)) {
+      // A plus after a quantifier makes it possessive: nothing to write.
+      if (char !== '+' || !afterQuantifier) source += char;
+      quantified = !afterQuantifier;
+    } else if (char === '{') {
+      const end = pattern.indexOf('}', i);
+      source += pattern.slice(i, end + 1);
+      i = end < 0 ? pattern.length : end;
+      quantified = true;
     } else source += caseless(char, ignoresCase(), false);
   }
   try {

@@ -1,4 +1,4 @@
-import type { MergeTable } from '@gpt-lineage/tokenizer-bpe';
+import { type MergeTable, NO_MERGE } from '@gpt-lineage/tokenizer-bpe';
 import { CharacterEncoder } from './character-encoder.js';
 import { LONGEST_CACHED, PieceCache } from './piece-cache.js';
 import type { Scanner } from './scanners/scanner.js';
@@ -27,7 +27,9 @@ export class PieceEncoder {
   readonly #merges: MergeTable;
   readonly #tokens: TokenTable | undefined;
   readonly #cache: PieceCache | undefined;
-  readonly #characters: CharacterEncoder | undefined;
+  readonly #vocabulary: Vocabulary;
+  /** Made when the first piece comes that it is for; `null` when the vocabulary does not allow it. */
+  #characters: CharacterEncoder | null | undefined;
 
   constructor({ vocabulary, merges, tokens, cacheSize }: PieceEncoderParts) {
     const { byteIds, byteEndIds } = vocabulary;
@@ -36,13 +38,8 @@ export class PieceEncoder {
     this.#merges = merges;
     this.#tokens = tokens;
     this.#cache = cacheSize > 0 ? new PieceCache(cacheSize) : undefined;
-    this.#bytePairRanks = new Int32Array(1 << 16);
-    for (let pair = 0; pair < 1 << 16; pair++) {
-      this.#bytePairRanks[pair] = merges.rankOf(byteIds[pair >> 8]!, byteIds[pair & 255]!);
-    }
-    if (tokens !== undefined && byteEndIds === undefined) {
-      this.#characters = CharacterEncoder.forVocabulary(vocabulary, merges, this);
-    }
+    this.#bytePairRanks = bytePairRanks(vocabulary);
+    this.#vocabulary = vocabulary;
   }
 
   get cachedPieces(): number {
@@ -123,8 +120,9 @@ export class PieceEncoder {
   /** A piece that is not a token. */
   #encodeUnknown(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
     const length = to - from;
-    if (this.#characters !== undefined && length >= 6 && (bytes[from]! >= 0xe3 || bytes[from + 1]! >= 0xe3)) {
-      const after = this.#characters.encode(bytes, view, from, to, count);
+    if (length >= 6 && (bytes[from]! >= 0xe3 || bytes[from + 1]! >= 0xe3)) {
+      if (this.#characters === undefined) this.#characters = this.#characterEncoder();
+      const after = this.#characters?.encode(bytes, view, from, to, count) ?? -1;
       if (after >= 0) return after;
     }
     const cache = this.#cache;
@@ -135,6 +133,11 @@ export class PieceEncoder {
     const after = this.merge(bytes, from, to, count);
     cache.write(bytes, from, to, hash, this.out, count, after - count);
     return after;
+  }
+
+  #characterEncoder(): CharacterEncoder | null {
+    if (this.#tokens === undefined || this.#byteEndIds !== undefined) return null;
+    return CharacterEncoder.forVocabulary(this.#vocabulary, this.#merges, this) ?? null;
   }
 
   /** Any bytes as one piece, valid UTF-8 or not: a token, or what merging makes of them. */
@@ -171,4 +174,18 @@ export class PieceEncoder {
     merges.release();
     return count + kept;
   }
+}
+
+/** `ranks[first << 8 | second]`: rank of the merge of two single bytes. */
+function bytePairRanks({ byteIds, lefts, rights, results, offsets }: Vocabulary): Int32Array {
+  const byteOf = new Int16Array(offsets.length).fill(-1);
+  for (let byte = 0; byte < 256; byte++) byteOf[byteIds[byte]!] = byte;
+  const ranks = new Int32Array(1 << 16).fill(NO_MERGE);
+  for (let rank = 0; rank < results.length; rank++) {
+    if (results[rank]! < 0) continue;
+    const left = byteOf[lefts[rank]!]!;
+    const right = byteOf[rights[rank]!]!;
+    if (left >= 0 && right >= 0) ranks[(left << 8) | right] = rank;
+  }
+  return ranks;
 }

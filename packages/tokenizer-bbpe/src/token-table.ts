@@ -59,35 +59,15 @@ export class TokenTable {
       else if (length > longest) longest = length;
     }
     const bits = Math.max(4, Math.ceil(Math.log2(shortCount * 1.6)));
-    const short = new Int32Array(4 << bits);
-    const shortMask = (4 << bits) - 1;
     const longSlots = 1 << Math.max(4, Math.ceil(Math.log2((size - shortCount) * 2 + 1)));
-    const long = new Int32Array(longSlots);
-    for (let id = 0; id < size; id++) {
-      const from = offsets[id]!;
-      const length = offsets[id + 1]! - from;
-      if (length === 0) continue;
-      if (length > 8) {
-        const hash = hashOf(view, from, from + length);
-        let slot = hash & (longSlots - 1);
-        while (long[slot] !== 0) slot = (slot + 1) & (longSlots - 1);
-        long[slot] = (hash & ~ID_MASK) | (id + 1);
-        continue;
-      }
-      const first = view.getInt32(from, true) & LOW_BYTES[Math.min(length, 4)]!;
-      const second = length > 4 ? view.getInt32(from + 4, true) & LOW_BYTES[length - 4]! : 0;
-      let slot = (shortHash(first, second) >>> (32 - bits)) << 2;
-      while (short[slot + 2] !== 0) slot = (slot + 4) & shortMask;
-      short[slot] = first;
-      short[slot + 1] = second;
-      short[slot + 2] = (length << ID_BITS) | id;
-    }
-    this.short = short;
+    this.short = new Int32Array(4 << bits);
     this.shortShift = 32 - bits;
     this.longest = longest;
     this.#view = view;
     this.#offsets = offsets;
-    this.#long = long;
+    this.#long = new Int32Array(longSlots);
+    enterShort(this.short, 32 - bits, view, offsets);
+    enterLong(this.#long, view, offsets);
   }
 
   /** Id of the token that is `view[from … to)`, -1 when there is none. */
@@ -122,6 +102,37 @@ export class TokenTable {
         return id;
       }
     }
+  }
+}
+
+function enterShort(table: Int32Array, shift: number, view: DataView, offsets: Int32Array): void {
+  const mask = table.length - 1;
+  const size = offsets.length - 1;
+  for (let id = 0; id < size; id++) {
+    const from = offsets[id]!;
+    const length = offsets[id + 1]! - from;
+    if (length === 0 || length > 8) continue;
+    const first = view.getInt32(from, true) & LOW_BYTES[length < 4 ? length : 4]!;
+    const second = length > 4 ? view.getInt32(from + 4, true) & LOW_BYTES[length - 4]! : 0;
+    let slot = (shortHash(first, second) >>> shift) << 2;
+    while (table[slot + 2] !== 0) slot = (slot + 4) & mask;
+    table[slot] = first;
+    table[slot + 1] = second;
+    table[slot + 2] = (length << ID_BITS) | id;
+  }
+}
+
+function enterLong(table: Int32Array, view: DataView, offsets: Int32Array): void {
+  const mask = table.length - 1;
+  const size = offsets.length - 1;
+  for (let id = 0; id < size; id++) {
+    const from = offsets[id]!;
+    const to = offsets[id + 1]!;
+    if (to - from <= 8) continue;
+    const hash = hashOf(view, from, to);
+    let slot = hash & mask;
+    while (table[slot] !== 0) slot = (slot + 1) & mask;
+    table[slot] = (hash & ~ID_MASK) | (id + 1);
   }
 }
 

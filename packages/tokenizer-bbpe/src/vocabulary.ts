@@ -46,26 +46,51 @@ export function vocabularyFromPairs(parts: readonly { from: number; pairs: strin
   let next = 256;
   for (const { from, numbers, count } of decoded) {
     for (; next < from; next++) offsets[next + 1] = offsets[next]!;
-    for (let i = 0; i < count; i++, next++) {
-      const left = numbers[2 * i]!;
-      const right = numbers[2 * i + 1]!;
-      lefts[next] = left;
-      rights[next] = right;
-      results[next] = next;
-      offsets[next + 1] =
-        offsets[next]! + offsets[left + 1]! - offsets[left]! + offsets[right + 1]! - offsets[right]!;
-    }
+    appendPairs(numbers, count, next, { lefts, rights, results, offsets });
+    next += count;
   }
   const bytes = new Uint8Array(offsets[size]! + SLACK);
   bytes.set(byteOrder);
-  for (let id = 256; id < size; id++) {
-    if (results[id]! < 0) continue;
-    let at = offsets[id]!;
-    for (const part of [lefts[id]!, rights[id]!]) {
-      for (let i = offsets[part]!; i < offsets[part + 1]!; i++) bytes[at++] = bytes[i]!;
-    }
-  }
+  spellOut(bytes, offsets, lefts, rights, 256, size);
   return { bytes, offsets, byteIds, lefts, rights, results };
+}
+
+function appendPairs(
+  numbers: Int32Array,
+  count: number,
+  first: number,
+  { lefts, rights, results, offsets }: Pick<Vocabulary, 'lefts' | 'rights' | 'results' | 'offsets'>,
+): void {
+  let end = offsets[first]!;
+  for (let i = 0; i < count; i++) {
+    const left = numbers[2 * i]!;
+    const right = numbers[2 * i + 1]!;
+    const id = first + i;
+    lefts[id] = left;
+    rights[id] = right;
+    results[id] = id;
+    end += offsets[left + 1]! - offsets[left]! + offsets[right + 1]! - offsets[right]!;
+    offsets[id + 1] = end;
+  }
+}
+
+/** Copies the bytes of both halves of every token to its place. */
+function spellOut(
+  bytes: Uint8Array,
+  offsets: Int32Array,
+  lefts: Int32Array,
+  rights: Int32Array,
+  from: number,
+  to: number,
+): void {
+  for (let id = from; id < to; id++) {
+    let at = offsets[id]!;
+    if (offsets[id + 1] === at) continue;
+    const left = lefts[id]!;
+    const right = rights[id]!;
+    for (let i = offsets[left]!, end = offsets[left + 1]!; i < end; i++) bytes[at++] = bytes[i]!;
+    for (let i = offsets[right]!, end = offsets[right + 1]!; i < end; i++) bytes[at++] = bytes[i]!;
+  }
 }
 
 /** The bytes of one token. */

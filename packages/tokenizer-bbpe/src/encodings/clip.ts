@@ -5,24 +5,28 @@ import type { Normalizer } from '../normalization.js';
 import { patterns } from '../patterns.js';
 import { clipVocabulary } from '../vocabulary.js';
 
-const blanks = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
-/** At the ends of a text Python's `strip` also takes the separators U+001C to U+001F. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are meant
-const ends = /^[\t-\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
+const space = '\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const whiteSpace = new RegExp(`[${space}]+`, 'g');
+/** What Python's `strip` and `split` take: also the separators U+001C to U+001F. */
+const whiteSpaceAndSeparators = new RegExp(`[${space}\\x1c-\\x1f]+`, 'g');
+const ends = new RegExp(`^[${space}\\x1c-\\x1f]+|[${space}\\x1c-\\x1f]+$`, 'g');
 
 /** How open_clip and OpenAI's CLIP clean a text: ftfy, HTML entities twice, single spaces, lower case. */
 export function cleanForClip(text: string): string {
-  return collapsed(unescapeHtml(unescapeHtml(fixText(text))));
+  return cleanWithoutFtfy(fixText(text));
 }
 
-function collapsed(text: string): string {
-  return text.replace(ends, '').replace(blanks, ' ').toLowerCase();
+function cleanWithoutFtfy(text: string, blanks = whiteSpace): string {
+  return unescapeHtml(unescapeHtml(text)).replace(ends, '').replace(blanks, ' ').toLowerCase();
 }
 
-const clean: Normalizer = { name: 'clip', normalize: cleanForClip };
-const cleanWithoutFtfy: Normalizer = {
-  name: 'clip-without-ftfy',
-  normalize: (text) => collapsed(unescapeHtml(unescapeHtml(text))),
+const normalizers: Record<string, Normalizer> = {
+  ftfy: { name: 'clip', normalize: cleanForClip },
+  openai: { name: 'clip-without-ftfy', normalize: (text) => cleanWithoutFtfy(text) },
+  open_clip: {
+    name: 'clip-without-ftfy-open_clip',
+    normalize: (text) => cleanWithoutFtfy(text, whiteSpaceAndSeparators),
+  },
 };
 
 export interface ClipOptions {
@@ -58,7 +62,7 @@ export function clip({ specialTokens = 'openai', ftfy = true }: ClipOptions = {}
       ]),
       alwaysSpecial: new Set([start!, end!]),
       endOfWord: '</w>',
-      normalizer: ftfy ? clean : cleanWithoutFtfy,
+      normalizer: normalizers[ftfy ? 'ftfy' : specialTokens],
     });
     instances.set(key, instance);
   }

@@ -21,17 +21,17 @@ export const LARGEST_PACKED = TWO * BASE + (BASE - TWO) * BASE * BASE - 1;
  * @returns how many numbers were written to `into`
  */
 export function readNumbers(packed: string, into: Int32Array): number {
-  const { length } = packed;
+  const bytes = new TextEncoder().encode(packed);
+  const { length } = bytes;
   let count = 0;
   for (let i = 0; i < length; ) {
-    const first = digitOf[packed.charCodeAt(i)]!;
-    const second = digitOf[packed.charCodeAt(i + 1)]!;
+    const first = digitOf[bytes[i]!]!;
+    const second = digitOf[bytes[i + 1]!]!;
     if (first < TWO) {
       into[count++] = first * BASE + second;
       i += 2;
     } else {
-      const third = digitOf[packed.charCodeAt(i + 2)]!;
-      into[count++] = TWO * BASE + ((first - TWO) * BASE + second) * BASE + third;
+      into[count++] = TWO * BASE + ((first - TWO) * BASE + second) * BASE + digitOf[bytes[i + 2]!]!;
       i += 3;
     }
   }

@@ -56,20 +56,25 @@ export function byteClasses(groups: readonly number[]): Uint16Array {
   const table = new Uint16Array(256);
   table.set(classes.subarray(0, 128));
   table.fill(CONTINUATION, 0x80, 0xc0);
-  for (let lead = 0xc2; lead < 0xf5; lead++) {
+  // Four-byte characters are rare and never of one class.
+  for (let lead = 0xc2; lead < 0xf0; lead++) {
     const [from, to] = codePointsOf(lead);
-    let seen = 0;
-    for (let c = from; c < to; c++) seen |= classes[c]!;
+    const seen = classesSeen(classes, from, to);
     if (groups.some((group) => (seen & ~group) === 0)) table[lead] = seen;
   }
   return table;
 }
 
-/** The code points whose UTF-8 begins with `lead`. */
+function classesSeen(classes: Uint8Array, from: number, to: number): number {
+  let seen = 0;
+  for (let c = from; c < to; c++) seen |= classes[c]!;
+  return seen;
+}
+
+/** The code points whose UTF-8, of two or three bytes, begins with `lead`. */
 function codePointsOf(lead: number): [from: number, to: number] {
   if (lead < 0xe0) return [(lead & 31) << 6, ((lead & 31) + 1) << 6];
-  if (lead < 0xf0) return [Math.max(0x800, (lead & 15) << 12), ((lead & 15) + 1) << 12];
-  return [Math.max(0x10000, (lead & 7) << 18), Math.min(0x110000, ((lead & 7) + 1) << 18)];
+  return [Math.max(0x800, (lead & 15) << 12), ((lead & 15) + 1) << 12];
 }
 
 /** Bytes of the character that begins with `lead`, in valid UTF-8. */
