@@ -16,6 +16,7 @@ export {
   type LayerAttentionInput,
 } from './config/layer-attention.js';
 export { gpt3PrintedSizes, type PresetName, type PrintedSize, presets } from './config/presets.js';
+export { Conversation } from './conversation/conversation.js';
 export { type DocumentSourceOptions, documentSource, parseJsonl, parseJsonlTexts } from './data/documents.js';
 export { DataError } from './data/errors.js';
 export { type ExampleSourceOptions, exampleSource } from './data/example-source.js';
@@ -95,7 +96,7 @@ export type {
 } from './language-model/language-model.js';
 export { type LocalLanguageModelOptions, localLanguageModel } from './language-model/local.js';
 export { LoRA, type LoRAFactors, type LoRAOptions } from './lora/lora.js';
-export type { Dropout, LinearAdapter } from './model/forward.js';
+export type { Dropout, LayerMemory, LinearAdapter } from './model/forward.js';
 export {
   type CreateOptions,
   type ForwardOptions,

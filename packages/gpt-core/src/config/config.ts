@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { InvalidConfigError } from '../errors.js';
 import { type LayerAttention, type LayerAttentionInput, parseLayerAttention } from './layer-attention.js';
 
+/** Buckets of T5's relative bias: 32, as in Raffel et al. 2020. */
+export const t5Buckets = 32;
+
 /** How a position enters the model. */
 export type PositionScheme =
   /** A learned vector per absolute position, added to the token embedding (GPT-1, GPT-2, GPT-3). */
@@ -167,20 +170,41 @@ function check(config: GPTConfig): void {
   if (config.positions === 'transformer-xl' && nEmbd % 2 !== 0) {
     throw new InvalidConfigError('positions', 'transformer-xl', `nEmbd ${nEmbd} must be even`);
   }
-  if (config.memoryLength > 0 && config.positions === 'learned') {
+  if (config.positions === 't5' && config.relativeDistance <= t5Buckets / 2) {
+    throw new InvalidConfigError(
+      'relativeDistance',
+      config.relativeDistance,
+      `the first ${t5Buckets / 2} distances have a bucket each; write a larger number`,
+    );
+  }
+  if (config.positions === 'shaw' && nKvHead !== nHead) {
+    throw new InvalidConfigError(
+      'nKvHead',
+      nKvHead,
+      'positions "shaw" and grouped queries do not go together',
+    );
+  }
+  if (config.memoryLength > 0 && (config.positions === 'learned' || config.positions === 'none')) {
     throw new InvalidConfigError(
       'memoryLength',
       config.memoryLength,
       'absolute positions do not tell segments apart; set positions to "transformer-xl", "rotary", "alibi" or "t5"',
     );
   }
-  const relative = config.positions === 'shaw' || config.positions === 'transformer-xl';
-  const sparse = config.layerPattern.find((layer) => layer.type !== 'dense');
-  if (relative && sparse) {
+  const plain = ['learned', 'none', 'rotary'].includes(config.positions);
+  if (!plain && config.layerPattern.some(({ type }) => type === 'topk')) {
     throw new InvalidConfigError(
       'layerPattern',
-      sparse.type,
-      `positions "${config.positions}" is defined for dense layers; use "learned", "rotary", or "alibi"`,
+      'topk',
+      `top-k layers go with positions "learned", "none" or "rotary", not "${config.positions}"`,
+    );
+  }
+  const alternating = config.layerPattern.find((layer) => 'heads' in layer && layer.heads === 'alternating');
+  if (!plain && alternating) {
+    throw new InvalidConfigError(
+      'layerPattern',
+      alternating,
+      `alternating heads go with positions "learned", "none" or "rotary", not "${config.positions}"`,
     );
   }
   for (const field of ['bosTokenId', 'eosTokenId', 'padTokenId'] as const) {

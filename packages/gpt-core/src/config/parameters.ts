@@ -1,4 +1,4 @@
-import type { GPTConfig } from './config.js';
+import { type GPTConfig, t5Buckets } from './config.js';
 
 /** How a parameter starts: zeros, ones, or normal with a standard deviation. */
 export type Initializer = 'zeros' | 'ones' | { readonly std: number };
@@ -7,9 +7,6 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   readonly init: Initializer;
 }
-
-/** Buckets of T5's relative bias: 32, as in Raffel et al. 2020. */
-export const t5Buckets = 32;
 
 /**
  * Every parameter of a model by its name, in the order of the forward pass. Names are those of GPT-2 in Hugging

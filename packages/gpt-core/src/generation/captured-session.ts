@@ -32,8 +32,10 @@ export class DecodePrograms {
   /** Whether this machine has something that runs captured functions, and the model is one that can be captured. */
   get available(): boolean {
     const { layerPattern, positions } = this.#model.config;
-    const simple = positions === 'learned' || positions === 'none';
-    if (!simple || layerPattern.some(({ type }) => type === 'topk')) return false;
+    const simple = positions === 'learned' || positions === 'none' || positions === 'rotary';
+    const byScore = layerPattern.some(({ type }) => type === 'topk');
+    const byHead = layerPattern.some((layer) => 'heads' in layer && layer.heads === 'alternating');
+    if (!simple || byScore || byHead) return false;
     using probe = capture(() => tf.scalar(0));
     return probe.executor !== 'eager';
   }

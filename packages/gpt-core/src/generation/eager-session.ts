@@ -9,17 +9,22 @@ export class EagerSession implements DecodeSession {
   readonly #capacity: number;
   readonly #slack: number;
   #cache: KVCache | undefined;
+  /** States of earlier segments, and how many of them: the cache takes them in with the first tokens. */
+  readonly #memory: readonly (tf.Tensor3D | null)[] | undefined;
+  #remembered = 0;
   /** Padding before each row. */
   #starts: number[] = [];
 
   /**
    * @param capacity most tokens of a row
    * @param slack most tokens that `rewind` takes back
+   * @param memory for each layer `[1, memoryLength, nEmbd]`: read before the first token; for one row
    */
-  constructor(model: GPT, capacity: number, slack = 0) {
+  constructor(model: GPT, capacity: number, slack = 0, memory?: readonly (tf.Tensor3D | null)[]) {
     this.#model = model;
     this.#capacity = capacity;
     this.#slack = slack;
+    this.#memory = memory;
   }
 
   get rows(): number {
@@ -27,7 +32,7 @@ export class EagerSession implements DecodeSession {
   }
 
   length(row: number): number {
-    return (this.#cache?.length ?? 0) - this.#starts[row]!;
+    return (this.#cache?.length ?? 0) - this.#remembered - this.#starts[row]!;
   }
 
   async read(tokens: readonly (readonly number[])[], all = false): Promise<Float32Array[][]> {
@@ -57,12 +62,24 @@ export class EagerSession implements DecodeSession {
   /** Reads rows of equal length. @returns hidden states `[rows, length, nEmbd]`, the caller's */
   advance(rows: readonly (readonly number[])[]): tf.Tensor3D {
     const cache = this.#cache!;
-    const offset = cache.length;
+    const first = this.#remembered === 0 && cache.length === 0;
+    const recalled = first ? (this.#memory?.[0]?.shape[1] ?? 0) : 0;
+    const offset = cache.length + recalled;
     const positionIds = rows.map((row, at) => row.map((_, i) => Math.max(0, offset + i - this.#starts[at]!)));
+    const memory = {
+      extend: (layer: number, hidden: tf.Tensor3D) => tf.concat([this.#memory![layer]!, hidden], 1),
+    };
     const hidden = tf.tidy(
-      () => this.#model.forward(rows, { cache, positionIds, logits: 'none' }).lastHiddenState,
+      () =>
+        this.#model.forward(rows, {
+          cache,
+          positionIds,
+          logits: 'none',
+          ...(recalled > 0 ? { memory } : {}),
+        }).lastHiddenState,
     );
-    cache.advance(rows[0]!.length);
+    this.#remembered += recalled;
+    cache.advance(rows[0]!.length + recalled);
     return hidden;
   }
 
@@ -71,7 +88,7 @@ export class EagerSession implements DecodeSession {
     const { config } = this.#model;
     this.#starts = starts;
     const padding = starts.some((start) => start > 0) ? tf.tensor1d(starts, 'int32') : undefined;
-    const capacity = this.#capacity + Math.max(...starts);
+    const capacity = this.#capacity + Math.max(...starts) + (this.#memory?.[0]?.shape[1] ?? 0);
     this.#cache = new KVCache({
       batch: starts.length,
       nKvHead: config.nKvHead,
@@ -102,6 +119,7 @@ export class EagerSession implements DecodeSession {
     const copy = new EagerSession(this.#model, this.#capacity, this.#slack);
     copy.#cache = this.#cache!.fork(rows);
     copy.#starts = rows.map((row) => this.#starts[row]!);
+    copy.#remembered = this.#remembered;
     return copy;
   }
 

@@ -1,3 +1,4 @@
+import type { Tensor3D } from '@tensorflow/tfjs-core';
 import { ContextLengthError, InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
 import { beamSearch } from './beam-search.js';
@@ -43,6 +44,8 @@ export interface StreamEvent extends GeneratedToken {
 }
 
 interface Run {
+  /** Segment memory, for a single prompt */
+  readonly memory?: readonly (Tensor3D | null)[] | undefined;
   readonly model: GPT;
   readonly prompts: readonly (readonly number[])[];
   readonly options: ResolvedOptions;
@@ -115,6 +118,7 @@ export async function* generateStream(
   model: GPT,
   prompts: readonly Prompt[],
   options: GenerateOptions,
+  memory?: readonly (Tensor3D | null)[],
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const run = prepare(model, prompts, options);
   if (run.options.numBeams > 1) {
@@ -127,7 +131,7 @@ export async function* generateStream(
   if (run.options.bestOf > run.options.n) {
     throw new InvalidArgumentError('bestOf', run.options.bestOf, 'the best sample is known at the end only');
   }
-  yield* decode(run, { sequences: [], promptLogProbs: [] });
+  yield* decode({ ...run, memory }, { sequences: [], promptLogProbs: [] });
 }
 
 interface DecodeState {
@@ -156,6 +160,7 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
     capacity,
     rows: state.sequences.length,
     weights: options.weights,
+    memory: run.memory,
   });
   try {
     const first = await session.read(prompts, options.promptLogprobs);

@@ -1,3 +1,4 @@
+import type { Tensor3D } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
 import { CapturedSession, type WeightStorage } from './captured-session.js';
@@ -12,6 +13,8 @@ export interface SessionOptions {
   readonly rows: number;
   /** Most tokens that `rewind` takes back. Default 0. */
   readonly slack?: number;
+  /** States of earlier segments for each layer, for one row. */
+  readonly memory?: readonly (Tensor3D | null)[] | undefined;
   /** Default `float32`. */
   readonly weights?: WeightStorage | undefined;
 }
@@ -22,6 +25,7 @@ const granularity = 64;
 /** The fastest way to decode that this machine has. */
 export function openSession(model: GPT, options: SessionOptions): DecodeSession {
   const { weights = 'float32' } = options;
+  if (options.memory) return new EagerSession(model, options.capacity, options.slack, options.memory);
   const programs = model.decodePrograms;
   if (programs.available) {
     const rounded = Math.ceil(options.capacity / granularity) * granularity;

@@ -15,6 +15,12 @@ export interface LinearAdapter {
 /** Drops with its own seed at each call; the identity outside of training. */
 export type Dropout = (x: tf.Tensor3D, rate: number) => tf.Tensor3D;
 
+/** Gives a layer its input with what it remembers in front; `SegmentMemory` of the attention package is one. */
+export interface LayerMemory {
+  /** @param hidden `[batch, length, nEmbd]` @returns `[batch, memory + length, nEmbd]` */
+  extend(layer: number, hidden: tf.Tensor3D): tf.Tensor3D;
+}
+
 export interface ForwardInput {
   readonly config: GPTConfig;
   readonly parameters: ReadonlyMap<string, tf.Tensor>;
@@ -26,6 +32,8 @@ export interface ForwardInput {
   /** `[batch, length]` or `[1, length]` int32 */
   readonly positionIds: tf.Tensor2D;
   readonly attention: AttentionContext;
+  /** Segment memory (Dai et al. 2019): what each layer read before this segment. */
+  readonly memory?: LayerMemory | undefined;
   readonly training: boolean;
   readonly seed: number | tf.Tensor;
   readonly logits: 'all' | 'last' | 'none';
@@ -52,22 +60,24 @@ export function forward(input: ForwardInput): ForwardResult {
 
   for (let layer = 0; layer < config.nLayer; layer++) {
     const name = `transformer.h.${layer}`;
-    const attention = (x: tf.Tensor3D) => net.attention(`${name}.attn`, layer, x);
+    const attention = (x: tf.Tensor3D, length: number) => net.attention(`${name}.attn`, layer, x, length);
+    // Keys and values come from the layer's memory of earlier segments as well; queries from this one only.
+    const remembered = (x: tf.Tensor3D) => input.memory?.extend(layer, x) ?? x;
     const mlp = (x: tf.Tensor3D) => net.mlp(`${name}.mlp`, x);
     const norm = (part: string, x: tf.Tensor3D) => net.norm(`${name}.${part}`, x);
 
     const block = (x: tf.Tensor3D): tf.Tensor3D => {
       if (config.normPlacement === 'post') {
         // GPT-1: the norm stands after each residual sum, as in the original transformer.
-        x = norm('ln_1', tf.add(x, attention(x)));
+        x = norm('ln_1', tf.add(x, attention(remembered(x), x.shape[1])));
         return norm('ln_2', tf.add(x, mlp(x)));
       }
       if (config.normPlacement === 'pre') {
         // GPT-2, section 2.3: "Layer normalization was moved to the input of each sub-block".
-        x = tf.add(x, attention(norm('ln_1', x)));
+        x = tf.add(x, attention(norm('ln_1', remembered(x)), x.shape[1]));
         return tf.add(x, mlp(norm('ln_2', x)));
       }
-      x = tf.add(x, norm('ln_1_post', attention(norm('ln_1', x))));
+      x = tf.add(x, norm('ln_1_post', attention(norm('ln_1', remembered(x)), x.shape[1])));
       return tf.add(x, norm('ln_2_post', mlp(norm('ln_2', x))));
     };
     hidden = input.recompute ? net.recomputed(name, hidden, input.recompute, block) : block(hidden);
@@ -142,7 +152,8 @@ function network(input: ForwardInput) {
       return layerNorm(x, gain as tf.Tensor1D, bias as tf.Tensor1D, config.layerNormEpsilon) as tf.Tensor3D;
     },
 
-    attention(name: string, layer: number, x: tf.Tensor3D): tf.Tensor3D {
+    /** @param x `[batch, memory + length, nEmbd]`, of which the last `length` positions ask */
+    attention(name: string, layer: number, x: tf.Tensor3D, length: number): tf.Tensor3D {
       const { nHead, nKvHead, nEmbd } = config;
       const headDim = nEmbd / nHead;
       const qkv = apply(`${name}.c_attn`, x); // [batch, length, nEmbd + 2 * nKvHead * headDim]
@@ -151,7 +162,10 @@ function network(input: ForwardInput) {
       const context = attend({
         config,
         layer,
-        query: splitHeads(query!, nHead),
+        learned: (part) =>
+          parameter(part.startsWith('relative_attention_bias') ? `transformer.${part}` : `${name}.${part}`),
+        positionIds: input.positionIds,
+        query: splitHeads(lastPositions(query!, length), nHead),
         key: splitHeads(key!, nKvHead),
         value: splitHeads(value!, nKvHead),
         context: input.attention,
@@ -175,6 +189,11 @@ function network(input: ForwardInput) {
       return linear(rows, table as tf.Tensor2D, null, { transposeWeight: true }) as tf.Tensor3D;
     },
   };
+}
+
+function lastPositions(x: tf.Tensor3D, length: number): tf.Tensor3D {
+  const [batch, all, width] = x.shape;
+  return length === all ? x : tf.slice(x, [0, all - length, 0], [batch, length, width]);
 }
 
 /** `[batch, length, heads * headDim]` to `[batch, heads, length, headDim]` */

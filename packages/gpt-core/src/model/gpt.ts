@@ -34,7 +34,7 @@ import { encodePair, type ScoreOptions, scoreRequests } from '../scoring/score.j
 import { tokenizerFromJSON, tokenizerFromVocabulary } from '../tokenization/load-tokenizer.js';
 import type { EncodeTextOptions, Tokenizer } from '../tokenization/tokenizer.js';
 import type { ExternalCache } from './external-attention.js';
-import { forward, type LinearAdapter } from './forward.js';
+import { forward, type LayerMemory, type LinearAdapter } from './forward.js';
 
 import { initializeParameters, nextModelId } from './parameters.js';
 
@@ -63,6 +63,11 @@ export interface ForwardOptions {
   readonly outputAttentions?: boolean;
   /** Keys and values of the tokens before; this pass appends its own, `cache.advance` is the caller's. */
   readonly cache?: KVCache;
+  /**
+   * Segment memory of a model with `memoryLength`; the pass reads it and leaves its own states in it
+   * (`SegmentMemory` of the attention package).
+   */
+  readonly memory?: LayerMemory;
   /** Positions that go through the output matrix. Default `all`. */
   readonly logits?: 'all' | 'last' | 'none';
 }
@@ -407,6 +412,7 @@ export class GPT {
       ...(ids ? { tokenIds: ids } : {}),
       ...(embeddings ? { embeddings } : {}),
       positionIds,
+      memory: options.memory,
       attention: { keyMask: mask, segmentIds: segments, cache: options.cache, maps },
       recompute: options.recompute,
     });

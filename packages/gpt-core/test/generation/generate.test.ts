@@ -102,6 +102,13 @@ describe('cached decoding equals the full forward pass', () => {
     { layerPattern: ['banded(3)', 'strided(4)', 'fixed(4,1)'] },
     { nKvHead: 2 },
     { positions: 'none', tieEmbeddings: false },
+    { layerPattern: ['topk(3)', 'dense'] },
+    { layerPattern: [{ type: 'strided', stride: 3, heads: 'alternating' }, 'banded(4)'] },
+    { positions: 'rotary', layerPattern: ['dense', 'banded(5)'] },
+    { positions: 'alibi', layerPattern: ['dense', 'banded(5)'] },
+    { positions: 't5', relativeDistance: 20 },
+    { positions: 'shaw', relativeDistance: 5, layerPattern: ['dense', 'strided(3)'] },
+    { positions: 'transformer-xl' },
     { qkvBias: false, scaleAttention: false, activation: 'gelu' },
   ];
   it.each(patterns)('%j', async (config) => {
