@@ -44,7 +44,8 @@ export async function loadWebGpu(
   return {
     device: software ? 'cpu' : 'gpu',
     library: `@tensorflow/tfjs-backend-webgpu (${name})`,
-    version: version ?? 'unknown',
+    // tfjs publishes its backends together; this one does not tell its own version.
+    version: version ?? tf.version_core,
   };
 }
 
