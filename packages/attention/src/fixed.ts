@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { blockPart } from './core/block-part.js';
 import { runPattern } from './core/run-pattern.js';
-import type { ScorePart } from './core/score-part.js';
+import type { ScorePart, TileLayout } from './core/score-part.js';
 import { alternateHeads } from './core/split-heads.js';
 import { summaryPart } from './core/summary-part.js';
 import { additiveMask, type PositionFeatures, partMask, type Visibility } from './core/visibility.js';
@@ -134,7 +134,7 @@ function fixedTiles(sizes: AttentionSizes, { stride, summary, factor, ownBlock }
 
 /** Causal inside each block: `[1, 1, 1, stride, stride]`, plus what the caller hides. */
 function ownBlockMask(
-  part: Pick<ScorePart, 'takeQueries' | 'takeKeys'>,
+  part: TileLayout,
   features: PositionFeatures,
   ranges: Parameters<typeof partMask>[3],
   stride: number,

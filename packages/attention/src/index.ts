@@ -2,6 +2,7 @@ export { type BandedAttentionOptions, bandedAttention } from './banded.js';
 export { type CacheLayer, KVCache, type KVCacheOptions } from './cache/kv-cache.js';
 export { SegmentMemory, type SegmentMemoryOptions, stopGradient } from './cache/segment-memory.js';
 export type { CachedKeys, CachedPositions } from './cache/slots.js';
+export { type ChunkedAttentionOptions, chunkedAttention } from './chunked.js';
 export { denseAttention } from './dense.js';
 export { AttentionOptionError, CacheError, ShapeMismatchError } from './errors.js';
 export { type FixedAttentionOptions, fixedAttention } from './fixed.js';
@@ -28,6 +29,7 @@ export {
   summaryPattern,
   unite,
 } from './patterns/pattern.js';
+export { type PatternPicture, type VisualiseOptions, visualise } from './patterns/visualise.js';
 export { alibiBias, alibiSlopes } from './positions/alibi.js';
 export { learnedPositions } from './positions/learned.js';
 export type { DistanceOptions } from './positions/positions.js';

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
-import type { AttentionPattern } from '../src/index.js';
 
 const folder = new URL('./fixtures/', import.meta.url);
 
@@ -104,9 +103,4 @@ export async function reference(
     output: tf.tensor4d(output, [batch, heads, rows, valueDim]),
     weights: tf.tensor4d(weights, [batch, heads, rows, columns]),
   };
-}
-
-/** `allows` of {@link reference} from a pattern, with queries at the end of the keys. */
-export function byPattern(pattern: AttentionPattern, offset = 0) {
-  return (_b: number, _h: number, i: number, j: number) => pattern.allows(i + offset, j);
 }

@@ -11,6 +11,8 @@ export const HIDDEN = -1e30;
  * "View" means `[batch, heads, …tiles, rows or columns, features]`.
  */
 export interface TileLayout {
+  /** `takeKeys` may leave columns that hold no key but zeros, and the mask must hide them by position. */
+  readonly hasFilling?: boolean;
   /** Queries of the stage, or anything per query, as a view; rows that no query fills hold `padding`. */
   takeQueries(x: tf.Tensor4D, padding?: number): tf.Tensor;
   /** The inverse of `takeQueries`: drops the filling. */

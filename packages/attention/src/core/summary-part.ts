@@ -11,6 +11,7 @@ export function summaryPart(keyLength: number, stride: number, summary: number):
   const filling = blocks * stride - keyLength;
   const same = <T>(x: T): T => x;
   return {
+    hasFilling: filling > 0,
     takeQueries: same,
     putQueries: (view) => view as tf.Tensor4D,
     takeKeys(x) {

@@ -103,7 +103,7 @@ export function additiveMask(allowed: tf.Tensor): tf.Tensor {
  * @param ranges the stage's queries and keys
  */
 export function partMask(
-  part: Pick<TileLayout, 'takeQueries' | 'takeKeys'>,
+  part: Pick<TileLayout, 'takeQueries' | 'takeKeys' | 'hasFilling'>,
   pattern: AttentionPattern | null,
   features: PositionFeatures,
   ranges: { readonly queries: Range; readonly keys: Range },
@@ -113,8 +113,12 @@ export function partMask(
     const queriesOf = (x: tf.Tensor4D) => part.takeQueries(slicePositions(x, ranges.queries));
     const keysOf = (x: tf.Tensor4D) => asColumns(part.takeKeys(slicePositions(x, ranges.keys)));
     if (pattern !== null || features.hasKeyPositions) {
-      const keys = keysOf(features.keyPositions);
-      if (features.hasKeyPositions) conditions.push(tf.greaterEqual(keys, 0));
+      // Counted from 1, so that filling, which is 0, becomes −1: no position at all.
+      const one = tf.scalar(1, 'int32');
+      const keys = part.hasFilling
+        ? tf.sub(keysOf(tf.add(features.keyPositions, one)), one)
+        : keysOf(features.keyPositions);
+      if (features.hasKeyPositions || part.hasFilling) conditions.push(tf.greaterEqual(keys, 0));
       if (pattern !== null) conditions.push(pattern.mask(queriesOf(features.queryPositions), keys));
     }
     if (features.querySegments !== null && features.keySegments !== null) {
