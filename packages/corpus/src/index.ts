@@ -77,6 +77,25 @@ export { type TextStatistics, textStatistics } from './quality/text-statistics.j
 export { type WordListOptions, wordListFilter } from './quality/word-list.js';
 export { expandInputs, type FileFormat, type InputFile } from './read/input-files.js';
 export { type RawRecord, type RecordStreamOptions, readRecords } from './read/record-stream.js';
+export { subtitlesToText } from './records/dialogue.js';
+export { type TranslationPair, translationTemplates } from './records/parallel.js';
+export { type RecordKind, recordConverter } from './records/record-converter.js';
+export {
+  type FieldNames,
+  type RecordConverter,
+  RecordProblem,
+  type RecordText,
+} from './records/record-text.js';
+export {
+  detectFormat,
+  type LocatedRecord,
+  type ReadTrainingOptions,
+  readTrainingRecords,
+  splitPreference,
+  type TrainingFormat,
+  type TrainingRecord,
+  validateTrainingRecord,
+} from './records/training-records.js';
 export {
   type RedisOptions,
   type RedisWorkerOptions,

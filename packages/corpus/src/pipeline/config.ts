@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { ConfigError } from '../errors.js';
+import { weightPresets } from '../mixture/gpt3-preset.js';
 import { qualityPresets } from '../quality/quality-rules.js';
+import { recordConverter, recordKinds } from '../records/record-converter.js';
 import type { Tokenizer } from '../tokenizer.js';
 
 const share = z.number().min(0).max(1);
@@ -41,8 +43,6 @@ const normaliseSchema = z.strictObject({
   whitespace: z.boolean().optional(),
 });
 
-const recordKinds = ['document', 'stackexchange', 'chat', 'subtitles', 'code', 'parallel'] as const;
-
 const sourceSchema = z.strictObject({
   /** Unique; appears in reports and shards. */
   name: z.string().min(1),
@@ -60,6 +60,8 @@ const sourceSchema = z.strictObject({
     .default({}),
   /** Text files: `line`, `blank-line` or a separator. Default: a file is a document. */
   separator: z.string().min(1).optional(),
+  /** CSV and TSV without a heading: the names of the columns. */
+  columns: z.array(z.string()).min(1).optional(),
   /** Default UTF-8. */
   encoding: z.string().optional(),
   /** Share of the mixture; give all sources one, or none. */
@@ -144,6 +146,8 @@ const configSchema = z.strictObject({
           z.strictObject({
             name: z.string().min(1),
             files: strings,
+            /** CSV and TSV without a heading: the names of the columns. */
+            columns: z.array(z.string()).min(1).optional(),
             /** Fields whose text makes up an example. Default: every string in the record. */
             fields: z.array(z.string()).optional(),
           }),
@@ -224,6 +228,10 @@ export function resolveConfig(config: unknown): ResolvedConfig {
     if (names.has(name)) throw new ConfigError('sources', `the name '${name}' is used twice`);
     names.add(name);
   }
+  // Mistakes that would otherwise show only after hours of work.
+  for (const { kind, fields, kindOptions } of resolved.sources)
+    recordConverter(kind, fields, kindOptions, resolved.seed);
+  resolveWeights(resolved);
   const { classifier } = resolved;
   if (classifier && !classifier.model && !(classifier.positive && classifier.negative)) {
     throw new ConfigError('classifier', 'needs either a model, or positive and negative files');
@@ -235,4 +243,38 @@ function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys')
     return `unknown key ${issue.keys.map((key) => `'${key}'`).join(', ')}`;
   return issue.message;
+}
+
+/**
+ * Weight of each source: its own, else the preset's.
+ *
+ * @throws {ConfigError} for an unknown preset or source, and when only some sources have a weight
+ */
+export function resolveWeights({
+  sources,
+  mix,
+}: Pick<ResolvedConfig, 'sources' | 'mix'>): (number | undefined)[] {
+  const preset = mix.preset === undefined ? undefined : weightPresets[mix.preset];
+  if (mix.preset !== undefined && !preset) {
+    throw new ConfigError(
+      'mix.preset',
+      `'${mix.preset}' is unknown; there is ${Object.keys(weightPresets).join(', ')}`,
+    );
+  }
+  const weights = sources.map(({ name, weight }) => {
+    if (weight !== undefined || !preset) return weight;
+    if (preset[name] === undefined) {
+      const known = Object.keys(preset).join(', ');
+      throw new ConfigError(
+        `sources.${name}`,
+        `preset '${mix.preset}' knows ${known}; name it so or give it a weight`,
+      );
+    }
+    return preset[name];
+  });
+  const given = weights.filter((weight) => weight !== undefined).length;
+  if (given !== 0 && given !== weights.length) {
+    throw new ConfigError('sources', 'give every source a weight, or none (then size decides)');
+  }
+  return weights;
 }

@@ -27,6 +27,8 @@ export interface RecordStreamOptions extends ByteStreamOptions {
    * `<|endoftext|>`. Default: the whole file is one document.
    */
   separator?: string | undefined;
+  /** CSV and TSV files without a heading: the names of their columns. Default: the first row names them. */
+  columns?: string[] | undefined;
   /** Called for a record that cannot be used; it is then left out. Default: throw it. */
   onBadRecord?: ((error: RecordError) => void) | undefined;
 }
@@ -118,7 +120,7 @@ async function* readCsv(
 ): AsyncGenerator<RawRecord> {
   const parser = parse({
     delimiter,
-    columns: true,
+    columns: options.columns ?? true,
     info: true,
     bom: true,
     quote: delimiter === '\t' ? null : '"',

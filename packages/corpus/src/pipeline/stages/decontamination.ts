@@ -20,10 +20,10 @@ export async function loadEvaluationSets(context: TaskContext): Promise<NonNulla
   const key = hashJson([context.baseDirectory, sets, n]);
   if (cached?.key === key) return cached;
   const records: EvaluationRecord[][] = [];
-  for (const { files, fields } of sets) {
+  for (const { files, fields, columns } of sets) {
     const examples: EvaluationRecord[] = [];
     for (const file of await expandInputs(files, { cwd: context.baseDirectory })) {
-      for await (const record of readRecords(file, { signal: context.signal, separator: 'line' })) {
+      for await (const record of readRecords(file, { signal: context.signal, separator: 'line', columns })) {
         examples.push({ text: stringsOf(record.fields, fields).join('\n'), fields: record.fields });
       }
     }

@@ -137,6 +137,7 @@ async function* documentsOf(
   const records = readRecords(file, {
     encoding: source.encoding,
     separator: source.separator,
+    columns: source.columns,
     maxRecordBytes: config.maxRecordBytes,
     signal: context.signal,
     onBadRecord: bad,

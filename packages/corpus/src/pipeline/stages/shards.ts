@@ -1,11 +1,9 @@
 import { join } from 'node:path';
-import { ConfigError } from '../../errors.js';
-import { weightPresets } from '../../mixture/gpt3-preset.js';
 import { type PlannedSource, planMixture, planQuotas, type SourceQuota } from '../../mixture/plan-mixture.js';
 import { ParquetFileWriter, readParquet, readParquetGroups } from '../../parquet.js';
 import { TokenShardReader } from '../../shards/token-shard-reader.js';
 import { type ShardInfo, TokenShardWriter } from '../../shards/token-shard-writer.js';
-import type { ResolvedConfig } from '../config.js';
+import { resolveWeights } from '../config.js';
 import { groupKey } from '../groups.js';
 import { stageFile, type TaskContext } from '../task.js';
 
@@ -37,6 +35,7 @@ export async function planShards(
 ): Promise<PlanResult> {
   const { config } = context;
   const result: PlanResult = { shards: { train: 0, validation: 0 }, quotas: { train: [], validation: [] } };
+  const weights = resolveWeights(config);
   const documents = await readLengths(context, input.groups);
   for (const split of splitNames) {
     const perSource = documents[split];
@@ -44,7 +43,7 @@ export async function planShards(
       (source, i): PlannedSource => ({
         name: source.name,
         // Validation is every held-out document once.
-        weight: split === 'train' ? weightOf(config, i) : undefined,
+        weight: split === 'train' ? weights[i] : undefined,
         maxEpochs: split === 'train' ? source.maxEpochs : 1,
         lengths: perSource[i]!.lengths,
       }),
@@ -91,26 +90,6 @@ export async function planShards(
     }
   }
   return result;
-}
-
-function weightOf(config: ResolvedConfig, source: number): number | undefined {
-  const { name, weight } = config.sources[source]!;
-  const { preset } = config.mix;
-  if (preset === undefined || weight !== undefined) return weight;
-  const weights = weightPresets[preset];
-  if (!weights) {
-    throw new ConfigError(
-      'mix.preset',
-      `'${preset}' is unknown; there is ${Object.keys(weightPresets).join(', ')}`,
-    );
-  }
-  if (weights[name] === undefined) {
-    throw new ConfigError(
-      `sources.${name}`,
-      `preset '${preset}' has no such source (it has ${Object.keys(weights).join(', ')}); give it a weight`,
-    );
-  }
-  return weights[name];
 }
 
 interface SourceDocuments {
