@@ -9,7 +9,7 @@ import { environment, root } from './lib/workspace.mjs';
 const args = process.argv.slice(2);
 const jsonAt = args.indexOf('--json');
 const jsonFile = jsonAt >= 0 ? args[jsonAt + 1] : undefined;
-const names = args.filter((arg, index) => !arg.startsWith('--') && index !== jsonAt + 1);
+const names = args.filter((arg, index) => !arg.startsWith('--') && (jsonAt < 0 || index !== jsonAt + 1));
 const packages = readdirSync(join(root, 'packages')).filter(
   (name) => names.length === 0 || names.includes(name),
 );
