@@ -37,6 +37,7 @@ export type {
   TextMark,
 } from './marks/marks.js';
 export { CLIP, type ClipOutput, type EncodeOptions, type Pixels } from './model/clip.js';
+export { type CompiledEncoders, type CompileOptions, compileEncoders } from './model/compiled-encoders.js';
 export {
   type BatchStatistics,
   type ResNetOptions,
