@@ -81,7 +81,7 @@ export {
   TaskModel,
 } from './finetuning/task-model.js';
 export type { GeneratedCompletion, GenerateResult, Prompt, StreamEvent } from './generation/generate.js';
-export type { JsonSchema } from './generation/json-schema.js';
+export { type JsonSchema, UnsupportedSchemaError } from './generation/json-schema.js';
 export type { LogitsContext, LogitsProcessor, StoppingCriterion } from './generation/logits-processor.js';
 export type { GenerateOptions } from './generation/options.js';
 export type { FinishReason, GeneratedToken, TokenLogProb } from './generation/sequence.js';
