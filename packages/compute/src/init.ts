@@ -77,14 +77,13 @@ function planOf(options: InitOptions): Plan {
     throw new InvalidArgumentError('threads', 'a positive integer', threads);
   }
   const fromEnv = platform.env('GPT_LINEAGE_BACKEND');
-  const named = fromEnv
-    ? [parseBackendName(fromEnv, 'GPT_LINEAGE_BACKEND')]
-    : [options.prefer ?? []].flat().map((name) => parseBackendName(name, 'prefer'));
+  const asked = [options.prefer ?? []].flat().map((name) => parseBackendName(name, 'prefer'));
+  const named = fromEnv ? [parseBackendName(fromEnv, 'GPT_LINEAGE_BACKEND')] : asked;
   const preferred = [...new Set(named)];
   const rest =
     options.strict && preferred.length > 0 ? [] : backendNames.filter((n) => !preferred.includes(n));
-  const asked = fromEnv ? 'GPT_LINEAGE_BACKEND' : preferred.length > 0 ? 'prefer' : undefined;
-  return { order: [...preferred, ...rest], asked };
+  const source = fromEnv ? 'GPT_LINEAGE_BACKEND' : preferred.length > 0 ? 'prefer' : undefined;
+  return { order: [...preferred, ...rest], asked: source };
 }
 
 async function select(plan: Plan, options: InitOptions, current: State): Promise<ComputeInfo> {
