@@ -10,6 +10,10 @@ export {
   InvalidArgumentError,
   OptimizerStateError,
 } from './errors.js';
+export { useOnnxRuntime } from './executors/onnx/runtime.js';
+export { ExportError } from './export/errors.js';
+export { type AnyCaptured, exportOnnx, type OnnxExportOptions, saveOnnx } from './export/onnx.js';
+export { type SavedModelSignature, saveSavedModel } from './export/saved-model.js';
 export { type ComputeInfo, computeInfo, type InitOptions, initCompute } from './init.js';
 export { type CrossEntropyOptions, softmaxCrossEntropy } from './ops/cross-entropy.js';
 export { dropout, type Seed, statelessUniform } from './ops/dropout.js';

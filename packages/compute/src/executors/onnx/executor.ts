@@ -11,6 +11,7 @@ import {
 import { slotOf, type VariableStore } from '../../capture/variables.js';
 import { philoxUniform } from '../../ops/philox.js';
 import type { CompiledProgram, CompileOptions, Executor } from '../executor.js';
+import { readsWeightsOnce } from '../program.js';
 import { type OnnxLowered, OnnxLowering } from './lower.js';
 import { type ModelFile, writeModel } from './model-file.js';
 import { loadOnnxRuntime, needOnnxRuntime, type OnnxSession, type OnnxTensor } from './runtime.js';
@@ -98,6 +99,8 @@ class OnnxProgram implements CompiledProgram {
       this.session = await InferenceSession.create(this.file.model, {
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
+        // Packing weights pays for many rows; a single row reads them faster as they lie, straight from the mapped file.
+        ...(readsWeightsOnce(this.program) ? { extra: { session: { disable_prepacking: '1' } } } : {}),
         ...(this.options.threads > 0 ? { intraOpNumThreads: this.options.threads } : {}),
       });
       // The runtime keeps its own packed copy of the weights.

@@ -46,10 +46,12 @@ export class OnnxLowering {
   readonly options: OnnxLowerOptions;
   private readonly program: Program;
   private readonly common = new Map<string, string>();
+  private readonly updated: ReadonlySet<Variable>;
 
   constructor(program: Program, options: OnnxLowerOptions) {
     this.program = program;
     this.options = options;
+    this.updated = new Set(program.updates.map((update) => update.variable));
     const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
     for (const node of program.nodes) node.inputs.forEach(count);
     program.fetches.forEach(count);
@@ -71,7 +73,7 @@ export class OnnxLowering {
   frozen(value: Value): HostArray | undefined {
     const { constant, variable } = value.node;
     if (constant !== undefined) return constant();
-    if (variable === undefined || this.names.has(value)) return undefined;
+    if (variable === undefined || this.updated.has(variable)) return undefined;
     return toHostArray(value.dtype, this.options.frozen(variable));
   }
 
@@ -87,7 +89,7 @@ export class OnnxLowering {
   lower(): OnnxLowered {
     const { builder, names, program } = this;
     const { inputNames = [], outputNames = [] } = this.options;
-    const updated = new Set(program.updates.map((update) => update.variable));
+    const { updated } = this;
     const feeds = program.feeds.map((value, i) => {
       const name = inputNames[i] ?? `feed_${i}`;
       builder.inputs.push({ name, type: value.dtype, shape: value.shape });

@@ -50,6 +50,7 @@ export class OnnxBuilder {
   readonly initializers: OnnxInitializer[] = [];
   private readonly nodes: OnnxNode[] = [];
   private readonly constants = new Map<string, string>();
+  private readonly renamed = new Map<string, string>();
   private count = 0;
 
   name(prefix: string): string {
@@ -75,7 +76,13 @@ export class OnnxBuilder {
 
   /** Gives a result the name the outside knows. */
   output(info: OnnxTensorInfo, from: string): void {
-    this.nodes.push({ op: 'Identity', domain: '', inputs: [from], outputs: [info.name], attrs: {} });
+    const produced = this.nodes.some((node) => node.outputs.includes(from));
+    if (produced && !this.renamed.has(from)) {
+      this.renamed.set(from, info.name);
+    } else {
+      // An input, a weight, or a result that already has an outside name.
+      this.nodes.push({ op: 'Identity', domain: '', inputs: [from], outputs: [info.name], attrs: {} });
+    }
     this.outputs.push(info);
   }
 
@@ -116,6 +123,11 @@ export class OnnxBuilder {
     return name;
   }
 
+  /** Bytes of all weights and constants. */
+  get weightBytes(): number {
+    return this.initializers.reduce((sum, { data }) => sum + data.byteLength, 0);
+  }
+
   /**
    * The model file. Initializers of at least `externalBytes` bytes are left out of it and go to a second file, in the
    * order of `external`, each at a multiple of 4,096 bytes, so that the runtime can map them.
@@ -147,7 +159,7 @@ export class OnnxBuilder {
       return concatBytes(head);
     };
     const graph = [
-      ...this.nodes.map((node, i) => bytes(1, nodeProto(node, i))),
+      ...this.nodes.map((node, i) => bytes(1, nodeProto(node, i, this.renamed))),
       string(2, graphName),
       ...this.initializers.map((tensor) => bytes(5, initializer(tensor))),
       ...this.inputs.map((info) => bytes(11, valueInfo(info))),
@@ -178,10 +190,11 @@ function attribute(name: string, attr: OnnxAttr): Bytes {
   return concatBytes([string(1, name), packed(8, attr.ints), varint(20, 7)]);
 }
 
-function nodeProto(node: OnnxNode, index: number): Bytes {
+function nodeProto(node: OnnxNode, index: number, renamed: ReadonlyMap<string, string>): Bytes {
+  const named = (name: string) => renamed.get(name) ?? name;
   return concatBytes([
-    ...node.inputs.map((name) => string(1, name)),
-    ...node.outputs.map((name) => string(2, name)),
+    ...node.inputs.map((name) => string(1, named(name))),
+    ...node.outputs.map((name) => string(2, named(name))),
     string(3, `${node.op}_${index}`),
     string(4, node.op),
     ...Object.entries(node.attrs).map(([name, attr]) => bytes(5, attribute(name, attr))),

@@ -263,21 +263,18 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
     const indices = l.builder.op('Reshape', [cast(l, ids, 'int64'), l.builder.ints([...shape, 1])]);
     return scatterAdd(l, node.outputs[0]!, indices, x);
   },
+  // A comparison with every class: a class outside the range is hot nowhere, as in TensorFlow.
   OneHot: (l, node) => {
-    const { depth, onValue, offValue } = node.attrs as Record<string, number>;
-    const dtype = node.outputs[0]!.dtype;
-    const values = l.builder.initializer(
-      dtype === 'int32' ? Int32Array.of(offValue!, onValue!) : Float32Array.of(offValue!, onValue!),
-      dtype === 'int32' ? 'int32' : 'float32',
-      [2],
+    const { depth, onValue, offValue } = node.attrs as { depth: number; onValue: number; offValue: number };
+    const { dtype } = node.outputs[0]!;
+    const classes = l.builder.initializer(
+      Int32Array.from({ length: depth }, (_, i) => i),
+      'int32',
+      [depth],
     );
-    const indices = cast(l, l.ref(node.inputs[0]!), 'int64');
-    const hot = l.builder.op('OneHot', [indices, l.builder.ints([depth!]), values], { axis: { int: -1 } });
-    if (dtype === 'bool') return cast(l, hot, 'bool');
-    // ONNX counts negative classes from the end; TensorFlow gives such a row no hot element.
-    const valid = l.builder.op('GreaterOrEqual', [l.ref(node.inputs[0]!), l.builder.scalar(0, 'int32')]);
-    const mask = l.builder.op('Unsqueeze', [valid, l.builder.ints([-1])]);
-    return l.builder.op('Where', [mask, hot, l.builder.scalar(offValue!, dtype)]);
+    const column = l.builder.op('Unsqueeze', [l.ref(node.inputs[0]!), l.builder.ints([-1])]);
+    const hot = l.builder.op('Equal', [column, classes]);
+    return l.builder.op('Where', [hot, l.builder.scalar(onValue, dtype), l.builder.scalar(offValue, dtype)]);
   },
   MatrixBandPart: (l, node) => {
     const [lower, upper] = node.inputs.slice(1).map((value) => l.frozen(value)?.[0]);

@@ -68,11 +68,12 @@ export function quantizedMatMul(l: OnnxLowering, node: GraphNode): string | unde
   const [x, w] = node.inputs as [Value, Value];
   const variable = w.node.variable;
   if (variable === undefined || w.shape.length !== 2 || w.dtype !== 'float32') return undefined;
-  if (w.shape[0]! * w.shape[1]! < smallest || l.names.has(w)) return undefined;
+  if (w.shape[0]! * w.shape[1]! < smallest) return undefined;
+  const data = l.frozen(w);
+  if (data === undefined) return undefined;
   const transposed = node.attrs.transposeB === true;
   const [columns, depth] = transposed ? [w.shape[0]!, w.shape[1]!] : [w.shape[1]!, w.shape[0]!];
-  if (weights === 'float16') return halfProduct(l, node, w);
-  const data = l.frozen(w)!;
+  if (weights === 'float16') return halfProduct(l, node, w, data as Float32Array);
   const read = transposed
     ? (column: number, k: number) => data[column * depth + k]!
     : (column: number, k: number) => data[k * columns + column]!;
@@ -97,10 +98,9 @@ export function quantizedMatMul(l: OnnxLowering, node: GraphNode): string | unde
   );
 }
 
-function halfProduct(l: OnnxLowering, node: GraphNode, w: Value): string {
+function halfProduct(l: OnnxLowering, node: GraphNode, w: Value, data: Float32Array): string {
   const { builder } = l;
-  const data = toHalf(l.frozen(w)! as Float32Array);
-  const stored = builder.initializer(data, 'float16', w.shape);
+  const stored = builder.initializer(toHalf(data), 'float16', w.shape);
   const full = builder.op('Cast', [stored], { to: { int: 1 } });
   const b =
     node.attrs.transposeB === true ? builder.op('Transpose', [full], { perm: { ints: [1, 0] } }) : full;

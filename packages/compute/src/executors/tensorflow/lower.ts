@@ -11,8 +11,10 @@ export interface LowerOptions {
   readonly variableName: (variable: Variable) => string;
   /** Constants with more elements than this become inputs of the graph instead of living in it. */
   readonly inlineLimit: number;
-  /** Called on every gradient-like value before an update uses it; data-parallel training sums it over workers. */
-  readonly device?: string | undefined;
+  /** Device of every node, in a cluster. */
+  readonly device?: string;
+  /** Prefix of every node's name. */
+  readonly prefix?: string;
 }
 
 export interface Lowered {
@@ -43,7 +45,7 @@ export class Lowering {
   constructor(program: Program, options: LowerOptions) {
     this.program = program;
     this.options = options;
-    this.builder = new TfGraphBuilder();
+    this.builder = new TfGraphBuilder(options.prefix);
     this.builder.device = options.device;
     const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
     for (const node of program.nodes) node.inputs.forEach(count);

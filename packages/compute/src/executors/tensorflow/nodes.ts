@@ -54,6 +54,12 @@ export class TfGraphBuilder {
   private readonly constants = new Map<string, TfRef>();
   /** Device of the nodes that follow, in a cluster. */
   device: string | undefined;
+  private readonly prefix: string;
+
+  /** @param prefix of every node's name, to keep several graphs apart in one file */
+  constructor(prefix = '') {
+    this.prefix = prefix;
+  }
 
   add(
     op: string,
@@ -65,7 +71,7 @@ export class TfGraphBuilder {
     const count = this.counts.get(name) ?? 0;
     this.counts.set(name, count + 1);
     const node: TfNode = {
-      name: count === 0 ? name : `${name}_${count}`,
+      name: `${this.prefix}${name}${count === 0 ? '' : `_${count}`}`,
       op,
       inputs,
       control,
