@@ -107,6 +107,32 @@ export {
   type SaveOptions,
   type TokenIds,
 } from './model/gpt.js';
+export {
+  type ChainOfThoughtOptions,
+  type ConsistentAnswer,
+  chainOfThoughtPrompt,
+  extractAnswer,
+  type ReasonedExample,
+  type SelfConsistencyOptions,
+  selfConsistency,
+} from './prompting/chain-of-thought.js';
+export {
+  type ChatMessage,
+  type ChatTemplate,
+  ChatTemplateError,
+  type ChatTemplateOptions,
+  chatML,
+  harmony,
+  humanAssistant,
+  jinjaTemplate,
+  templateFromTokenizerConfig,
+} from './prompting/chat-template.js';
+export {
+  type Example,
+  type FewShotOptions,
+  type FewShotPrompt,
+  fewShotPrompt,
+} from './prompting/few-shot.js';
 export type { EmbedOptions } from './scoring/embed.js';
 export type { RollingOptions } from './scoring/rolling.js';
 export type { ScoreOptions } from './scoring/score.js';
