@@ -3,6 +3,8 @@ import { documentSource, parseJsonlTexts } from '../data/documents.js';
 import { DataError } from '../data/errors.js';
 import { mixtureSource } from '../data/mixture.js';
 import { type TextSource, textSource } from '../data/text-source.js';
+import { TokenizerMismatchError } from '../errors.js';
+import { shardSource } from '../node/shard-source.js';
 import { ByteTokenizer } from '../tokenization/byte-tokenizer.js';
 import { CharacterTokenizer } from '../tokenization/character-tokenizer.js';
 import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
@@ -28,6 +30,7 @@ export async function loadData(
   data: DataConfig,
   options: { contextLength: number; seed: number; tokenizer?: Tokenizer },
 ): Promise<LoadedData> {
+  if (data.shards !== undefined) return loadShards(data, data.shards, options);
   const parts = data.mixture ?? [{ name: 'text', weight: 1, ...data }];
   const contents: { part: Part & { name: string; weight: number }; texts: string[]; joined: boolean }[] = [];
   for (const part of parts) contents.push({ part, ...(await readTexts(part)) });
@@ -69,11 +72,37 @@ export async function loadData(
   };
 }
 
+/** Token shards: the tokenizer is needed to save it with the model, and must be the one that made them. */
+async function loadShards(
+  data: DataConfig,
+  path: string,
+  options: { contextLength: number; seed: number; tokenizer?: Tokenizer },
+): Promise<LoadedData> {
+  if (data.tokenizer === undefined && !options.tokenizer)
+    throw new UsageError('Token shards need the tokenizer that made them: --tokenizer FILE.');
+  const tokenizer = options.tokenizer ?? (await createTokenizer(data.tokenizer!, []));
+  const { validationFraction, sampling, separateDocuments } = data;
+  const { train, validation, reader } = shardSource(path, {
+    contextLength: options.contextLength,
+    seed: options.seed,
+    ...(validationFraction !== undefined && { validationFraction }),
+    ...(sampling !== undefined && { sampling }),
+    ...(separateDocuments !== undefined && { separateDocuments }),
+  });
+  if (reader.fingerprint !== '' && reader.fingerprint !== tokenizer.fingerprint) {
+    reader.close();
+    throw new TokenizerMismatchError(reader.fingerprint, tokenizer.fingerprint);
+  }
+  return { tokenizer, train, validation };
+}
+
 async function readTexts(part: Part): Promise<{ texts: string[]; joined: boolean }> {
   const { text, jsonl, field } = part;
   const given = [text, jsonl].filter((value) => value !== undefined).length;
   if (given !== 1)
-    throw new UsageError('Give the data to train on: --text FILE for plain text or --data FILE for JSONL.');
+    throw new UsageError(
+      'Give the data to train on: --text FILE for plain text, --data FILE for JSONL, or --shards FOLDER.',
+    );
   if (text !== undefined) {
     const texts: string[] = [];
     for (const path of [text].flat()) texts.push(await readNonEmpty(path));

@@ -1,22 +1,18 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { initCompute } from '@gpt-lineage/compute';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { type GPTConfigInput, parseConfig } from '../config/config.js';
 import { describe } from '../config/describe.js';
 import { presets } from '../config/presets.js';
 import { formatBytes, formatCount, formatDuration } from '../metrics/format.js';
 import { GPT } from '../model/gpt.js';
-import { writeFileAtomic } from '../node/atomic-files.js';
-import { jsonlLog, type MetricsLog, tensorBoardLog } from '../node/metrics-log.js';
 import { RunDirectory } from '../node/run-directory.js';
 import type { SavedTraining } from '../training/checkpoint-store.js';
-import type { EndEvent } from '../training/events.js';
 import { pretrain } from '../training/pretrain.js';
 import type { PretrainOptions } from '../training/pretrain-options.js';
 import { UsageError } from './errors.js';
+import { anyNumber, defined, wholeNumber } from './flags.js';
 import { loadData } from './load-data.js';
-import { createProgress, lossChart } from './progress.js';
 import {
   mergeRunConfigs,
   parseRunConfig,
@@ -24,29 +20,22 @@ import {
   readRunConfig,
   recipeConfig,
 } from './run-config.js';
+import { initialise, RUN_FILE, refuseTaken, runSession, type SessionFlags } from './training-session.js';
 
-const RUN_FILE = 'run.json';
-
-interface Flags {
+interface Flags extends SessionFlags {
   text?: string[];
   data?: string[];
   field?: string;
+  shards?: string;
   tokenizer?: string;
-  out?: string;
   config?: string;
   recipe?: string;
   preset?: string;
-  resume?: boolean;
-  overwrite?: boolean;
   dryRun?: boolean;
-  jsonl?: string;
-  tensorboard?: boolean;
-  quiet?: boolean;
   sample?: boolean;
   sampleEvery?: number;
   samplePrompt?: string;
   sampleTokens?: number;
-  backend?: string;
   [name: string]: unknown;
 }
 
@@ -88,6 +77,7 @@ export function registerPretrain(program: Command): void {
     .description('Train a GPT from scratch on text, or go on with a run.')
     .option('--text <file...>', 'plain text to train on')
     .option('--data <file...>', 'JSONL to train on, one document a line')
+    .option('--shards <folder>', 'token shards to train on, as gpt-corpus writes them')
     .option('--field <name>', 'field of the JSONL that holds the text (default "text")')
     .option('--tokenizer <name>', 'char, byte, or the path of a tokenizer.json')
     .option('--out <folder>', 'folder of the run')
@@ -129,7 +119,7 @@ async function runPretrain(flags: Flags): Promise<void> {
   const given = mergeRunConfigs(fromFile, fromFlags);
   const config = resuming ? mergeRunConfigs(await storedConfig(run), given) : withRecipe(given);
   const saved = resuming ? await run.latest() : undefined;
-  if (run && !resuming && !flags.dryRun) await refuseOrClear(run, flags.overwrite === true);
+  if (run && !flags.dryRun) await refuseTaken(run, flags);
 
   const training = config.training ?? {};
   const seed = training.seed ?? 1337;
@@ -157,68 +147,39 @@ async function runPretrain(flags: Flags): Promise<void> {
   }
   const directory = new RunDirectory(run!.path, keepLast === undefined ? {} : { keepLast });
   const compute = await initialise(flags);
-  const stop = new AbortController();
   const model = GPT.create(modelConfig, { seed, tokenizer: data.tokenizer });
-  const logs: MetricsLog[] = [];
-  const progress = flags.quiet || flags.jsonl === '-' ? undefined : createProgress();
-  const losses: number[] = [];
-  let end: EndEvent | undefined;
-  const removeHandlers = onInterrupt(stop);
   try {
-    if (progress)
+    if (!flags.quiet && flags.jsonl !== '-')
       process.stdout.write(`backend ${compute.backend} (${compute.library} ${compute.version})\n`);
-    const options = {
-      ...loopSettings,
-      seed,
-      validation: data.validation,
-      checkpoints: directory,
-      resume: resuming,
-      signal: stop.signal,
-      ...(flags.sampleEvery !== undefined && { sampleEvery: flags.sampleEvery }),
-      ...(flags.sampleEvery !== undefined && { sample: () => sampleText(model, flags, seed) }),
+    const sampling = flags.sampleEvery !== undefined && {
+      sampleEvery: flags.sampleEvery,
+      sample: () => sampleText(model, flags, seed),
     };
-    for await (const event of pretrain(model, data.train, defined(options) as PretrainOptions)) {
-      if (event.type === 'start') {
-        // Nothing is written before everything has been checked.
-        await directory.open();
-        await writeFileAtomic(
-          join(directory.path, RUN_FILE),
-          `${JSON.stringify({ ...config, out: undefined }, null, 2)}\n`,
-        );
-        logs.push(await jsonlLog(flags.jsonl ?? join(directory.path, 'metrics.jsonl'), event.step));
-        if (flags.tensorboard) logs.push(await tensorBoardLog(join(directory.path, 'tensorboard')));
-      }
-      if (event.type === 'step') losses.push(event.loss);
-      if (event.type === 'end') end = event;
-      for (const log of logs) log.write(event);
-      progress?.show(event);
-    }
-    if (progress && end) await report(model, losses, end, directory, flags, seed);
+    const { end, shown } = await runSession(directory, flags, { ...config, out: undefined }, (signal) =>
+      pretrain(
+        model,
+        data.train,
+        defined({
+          ...loopSettings,
+          ...sampling,
+          seed,
+          signal,
+          validation: data.validation,
+          checkpoints: directory,
+          resume: resuming,
+        }) as PretrainOptions,
+      ),
+    );
+    if (!shown || !end) return;
+    if (end.reason === 'aborted')
+      return void process.stdout.write(
+        `\nstopped; go on with: gpt pretrain --resume --out ${directory.path}\n`,
+      );
+    if (flags.sample !== false) process.stdout.write(`\nsample\n${await sampleText(model, flags, seed)}\n`);
+    process.stdout.write(`\nmodel saved in ${directory.path}\n`);
   } finally {
-    removeHandlers();
-    progress?.close();
-    for (const log of logs) await log.close();
     model.dispose();
   }
-  if (end?.reason === 'aborted') process.exitCode = 130;
-}
-
-async function report(
-  model: GPT,
-  losses: readonly number[],
-  end: EndEvent,
-  directory: RunDirectory,
-  flags: Flags,
-  seed: number,
-): Promise<void> {
-  const chart = lossChart(losses);
-  if (chart) process.stdout.write(`\ntraining loss\n${chart}\n`);
-  if (end.reason === 'aborted') {
-    process.stdout.write(`\nstopped; go on with: gpt pretrain --resume --out ${directory.path}\n`);
-    return;
-  }
-  if (flags.sample !== false) process.stdout.write(`\nsample\n${await sampleText(model, flags, seed)}\n`);
-  process.stdout.write(`\nmodel saved in ${directory.path}\n`);
 }
 
 async function sampleText(model: GPT, flags: Flags, seed: number): Promise<string> {
@@ -269,14 +230,6 @@ async function dryRun(
   for (const [name, value] of lines) process.stdout.write(`${name.padEnd(width)}  ${value}\n`);
 }
 
-function initialise(flags: Flags) {
-  const prefer = flags.backend as 'cpu' | undefined;
-  return initCompute({
-    verbose: flags.verbose === true,
-    ...(prefer !== undefined && { prefer, strict: true }),
-  });
-}
-
 /** Settings given on the command line. */
 function configOfFlags(flags: Flags): RunConfig {
   const sections: Record<'model' | 'data' | 'training', Record<string, unknown>> = {
@@ -285,6 +238,7 @@ function configOfFlags(flags: Flags): RunConfig {
       ...(flags.text && { text: flags.text }),
       ...(flags.data && { jsonl: flags.data }),
       ...(flags.field !== undefined && { field: flags.field }),
+      ...(flags.shards !== undefined && { shards: flags.shards }),
       ...(flags.tokenizer !== undefined && { tokenizer: flags.tokenizer }),
     },
     training: {
@@ -318,17 +272,6 @@ async function storedConfig(run: RunDirectory): Promise<RunConfig> {
   }
 }
 
-async function refuseOrClear(run: RunDirectory, overwrite: boolean): Promise<void> {
-  const holdsRun = (await run.steps()).length > 0 || (await exists(join(run.path, RUN_FILE)));
-  if (!holdsRun) return;
-  if (!overwrite)
-    throw new UsageError(
-      `${run.path} already holds a run: add --resume to go on, --overwrite to start anew.`,
-    );
-  for (const name of ['checkpoints', 'batches', 'tensorboard', RUN_FILE, 'best.json', 'metrics.jsonl'])
-    await rm(join(run.path, name), { recursive: true, force: true });
-}
-
 async function tokenizerOf(saved: SavedTraining) {
   const { tokenizerFromJSON } = await import('../tokenization/load-tokenizer.js');
   const content = await readFile(join(saved.path, 'tokenizer.json'), 'utf8').catch(() => undefined);
@@ -356,45 +299,10 @@ function modelConfigOf(
   return parseConfig({ ...sizes, ...preset, ...fields, ...ids, vocabSize, contextLength } as GPTConfigInput);
 }
 
-/** First Ctrl-C: finish the step and save. Second: leave at once. */
-function onInterrupt(stop: AbortController): () => void {
-  const handler = () => {
-    if (stop.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping after this step and saving; press Ctrl-C again to leave at once\n');
-    stop.abort();
-  };
-  process.on('SIGINT', handler);
-  process.on('SIGTERM', handler);
-  return () => {
-    process.off('SIGINT', handler);
-    process.off('SIGTERM', handler);
-  };
-}
-
 function numberField(
   section: Readonly<Record<string, unknown>> | undefined,
   field: string,
 ): number | undefined {
   const value = section?.[field];
   return typeof value === 'number' ? value : undefined;
-}
-
-function defined<T extends object>(values: T): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
-}
-
-function anyNumber(value: string): number {
-  const number = Number(value);
-  if (value.trim() === '' || !Number.isFinite(number)) throw new InvalidArgumentError('Give a number.');
-  return number;
-}
-
-function wholeNumber(value: string): number {
-  const number = anyNumber(value);
-  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError('Give a whole number.');
-  return number;
 }

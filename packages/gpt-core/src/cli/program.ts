@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { describeError } from './errors.js';
+import { registerFinetune } from './finetune.js';
 import { registerGenerate } from './generate.js';
 import { registerInfo } from './info.js';
 import { registerPretrain } from './pretrain.js';
@@ -14,6 +15,7 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .exitOverride();
   registerPretrain(program);
+  registerFinetune(program);
   registerGenerate(program);
   registerScore(program);
   registerInfo(program);

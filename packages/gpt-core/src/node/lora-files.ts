@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
-import { LoRA, type LoRAFactors, type LoRAOptions } from '../lora/lora.js';
-import type { GPT } from '../model/gpt.js';
+import type { LoRA, LoRAFactors, LoRAOptions } from '../lora/lora.js';
 import { writeFileAtomic } from './atomic-files.js';
 import { readTensorFile } from './task-files.js';
 
@@ -25,16 +24,6 @@ const schema = z.looseObject({
   alpha_pattern: z.record(z.string(), z.number()).default({}),
   modules_to_save: z.array(z.string()).nullish(),
 });
-
-/**
- * Puts a PEFT adapter on a model.
- *
- * @throws {CheckpointError} when the folder is not a LoRA adapter of this model, or uses what is not supported
- */
-export async function loadLoRA(model: GPT, directory: string): Promise<LoRA> {
-  const { factors, options } = await readLoRAFactors(directory);
-  return LoRA.fromFactors(model, factors, options);
-}
 
 /** The factors and options of a PEFT adapter folder. @throws {CheckpointError} */
 export async function readLoRAFactors(

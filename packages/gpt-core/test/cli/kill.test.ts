@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gpt-core-kill-'));
 const text = join(folder, 'verse.txt');
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 /** Kills per run; the nightly check asks for more. */
-const KILLS = Number(process.env['GPT_LINEAGE_KILLS'] ?? 4);
+const KILLS = Number(process.env.GPT_LINEAGE_KILLS ?? 4);
 const STEPS = 60;
 
 beforeAll(() => writeFileSync(text, verse));

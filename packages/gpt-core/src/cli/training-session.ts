@@ -1,0 +1,110 @@
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { initCompute } from '@gpt-lineage/compute';
+import { writeFileAtomic } from '../node/atomic-files.js';
+import { jsonlLog, type MetricsLog, tensorBoardLog } from '../node/metrics-log.js';
+import type { RunDirectory } from '../node/run-directory.js';
+import type { EndEvent, TrainingEvent } from '../training/events.js';
+import { UsageError } from './errors.js';
+import { createProgress, lossChart } from './progress.js';
+
+export const RUN_FILE = 'run.json';
+const METRICS_FILE = 'metrics.jsonl';
+
+/** Flags that every training command has. */
+export interface SessionFlags {
+  out?: string;
+  resume?: boolean;
+  overwrite?: boolean;
+  jsonl?: string;
+  tensorboard?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+  backend?: string;
+}
+
+/** Says early that a folder is taken. @throws {UsageError} */
+export async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void> {
+  if (flags.overwrite || flags.resume || !(await holdsRun(run))) return;
+  throw new UsageError(`${run.path} already holds a run: add --resume to go on, --overwrite to start anew.`);
+}
+
+async function holdsRun(run: RunDirectory): Promise<boolean> {
+  if ((await run.steps()).length > 0) return true;
+  return (await stat(join(run.path, RUN_FILE)).catch(() => undefined)) !== undefined;
+}
+
+/** Starts the backend that the flags ask for. */
+export function initialise(flags: SessionFlags) {
+  const prefer = flags.backend as 'cpu' | undefined;
+  return initCompute({
+    verbose: flags.verbose === true,
+    ...(prefer !== undefined && { prefer, strict: true }),
+  });
+}
+
+/**
+ * Runs training events to their end: opens the run folder at the first one, logs, shows progress, turns Ctrl-C into
+ * a checkpoint. Nothing is written before training has begun, that is, before everything was checked.
+ *
+ * @param settings written to `run.json`, for `--resume`
+ * @param train gets the signal that Ctrl-C raises
+ */
+export async function runSession(
+  directory: RunDirectory,
+  flags: SessionFlags,
+  settings: object,
+  train: (signal: AbortSignal) => AsyncIterable<TrainingEvent>,
+): Promise<{ end: EndEvent | undefined; shown: boolean }> {
+  const stop = new AbortController();
+  const logs: MetricsLog[] = [];
+  const progress = flags.quiet || flags.jsonl === '-' ? undefined : createProgress();
+  const losses: number[] = [];
+  let end: EndEvent | undefined;
+  const removeHandlers = onInterrupt(stop);
+  try {
+    for await (const event of train(stop.signal)) {
+      if (event.type === 'start') {
+        if (flags.overwrite && !flags.resume) await clear(directory);
+        await directory.open();
+        await writeFileAtomic(join(directory.path, RUN_FILE), `${JSON.stringify(settings, null, 2)}\n`);
+        logs.push(await jsonlLog(flags.jsonl ?? join(directory.path, METRICS_FILE), event.step));
+        if (flags.tensorboard) logs.push(await tensorBoardLog(join(directory.path, 'tensorboard')));
+      }
+      if (event.type === 'step') losses.push(event.loss);
+      if (event.type === 'end') end = event;
+      for (const log of logs) log.write(event);
+      progress?.show(event);
+    }
+  } finally {
+    removeHandlers();
+    progress?.close();
+    for (const log of logs) await log.close();
+  }
+  if (progress) {
+    const chart = lossChart(losses);
+    if (chart) process.stdout.write(`\ntraining loss\n${chart}\n`);
+  }
+  if (end?.reason === 'aborted') process.exitCode = 130;
+  return { end, shown: progress !== undefined };
+}
+
+async function clear(run: RunDirectory): Promise<void> {
+  for (const name of ['checkpoints', 'batches', 'tensorboard', RUN_FILE, 'best.json', METRICS_FILE])
+    await rm(join(run.path, name), { recursive: true, force: true });
+}
+
+/** First Ctrl-C: finish the step and save. Second: leave at once. */
+function onInterrupt(stop: AbortController): () => void {
+  const handler = () => {
+    if (stop.signal.aborted) process.exit(130);
+    process.stderr.write('\nstopping after this step and saving; press Ctrl-C again to leave at once\n');
+    stop.abort();
+  };
+  process.on('SIGINT', handler);
+  process.on('SIGTERM', handler);
+  return () => {
+    process.off('SIGINT', handler);
+    process.off('SIGTERM', handler);
+  };
+}
