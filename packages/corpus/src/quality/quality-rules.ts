@@ -139,7 +139,7 @@ export function brokenRule(
     bound !== undefined && value < bound ? `${name}: ${format(value)} < ${bound}` : null;
   const above = (name: string, value: number, bound: number | undefined) =>
     bound !== undefined && value > bound ? `${name}: ${format(value)} > ${bound}` : null;
-  const spaced = s.meanWordLength > 0 && s.words > 0;
+  const spaced = s.spacedShare > 0.5;
   const stopWordCount = rules.minStopWords === undefined ? null : countStopWords(text, language);
   const bound =
     below('words', s.words, rules.minWords) ??

@@ -6,6 +6,8 @@ export interface TextStatistics {
   words: number;
   /** Characters per word, over words of scripts with spaces; 0 when there are none. */
   meanWordLength: number;
+  /** Words of scripts with spaces / words. */
+  spacedShare: number;
   /** Words with at least one letter / words. */
   alphabeticShare: number;
   /** `#` and `…` (or `...`) per word. */
@@ -69,6 +71,7 @@ export function textStatistics(text: string): TextStatistics {
     characters,
     words,
     meanWordLength: share(spacedCharacters, spaced),
+    spacedShare: share(spaced, words),
     alphabeticShare: share(alphabetic, words),
     symbolsPerWord: share(text.match(symbols)?.length ?? 0, words),
     lines: lines.length,

@@ -1,0 +1,247 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  brokenRule,
+  FileError,
+  identifyLanguage,
+  normaliseText,
+  paretoKeeps,
+  QualityClassifier,
+  qualityClassifier,
+  qualityPresets,
+  scrubPii,
+  textStatistics,
+  wordListFilter,
+  wordsOf,
+} from '../src/index.js';
+import { removeBoilerplate } from '../src/quality/quality-rules.js';
+import { wordHashes } from '../src/words.js';
+import { fixtureRecords, fixtureText } from './support/fixtures.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const folder = temporaryFolder();
+const web = fixtureRecords('web.jsonl.gz').map(({ text }) => text);
+const wiki = fixtureRecords('wiki.jsonl.gz').map(({ text }) => text);
+const code = fixtureRecords('code.jsonl.gz').map(({ text }) => text);
+const rule = (text: string, preset: keyof typeof qualityPresets, language = 'en') =>
+  brokenRule(text, textStatistics(text), qualityPresets[preset], language);
+
+describe('normaliseText', () => {
+  it('evens out line ends, invisible and control characters, and white space', () => {
+    expect(normaliseText('\ufeffa\u0000\r\nb  \rc\u200bd\u00ad\u2028e\n\n\n\nf \n')).toBe('a\nb\ncd\ne\n\nf');
+    expect(normaliseText('e\u0301')).toBe('é');
+    expect(normaliseText('ﬁ ①', { unicode: 'NFKC' })).toBe('fi 1');
+    expect(normaliseText('  x \n', { whitespace: false })).toBe('  x \n');
+    expect(normaliseText('a\ud800b')).toBe('a\ufffdb');
+  });
+
+  it('changes nothing the second time', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+        const once = normaliseText(text);
+        expect(normaliseText(once)).toBe(once);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is linear on runs of spaces', () => {
+    const text = `${' '.repeat(500_000)}x`;
+    expect(normaliseText(text)).toBe('x');
+  });
+});
+
+describe('words', () => {
+  it('are runs of letters and digits, and single characters where nothing separates words', () => {
+    expect(wordsOf("Don't stop—the ROCK’s 2nd!")).toEqual(["don't", 'stop', 'the', 'rock’s', '2nd']);
+    expect(wordsOf('紅樓夢 isn’t 𠀀短')).toEqual(['紅', '樓', '夢', 'isn’t', '𠀀', '短']);
+  });
+
+  it('hash alike however they are counted', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+        expect(wordHashes(text)).toHaveLength(wordsOf(text).length);
+        expect([...wordHashes(text)]).toEqual(wordsOf(text).map((word) => wordHashes(word)[0]));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('quality rules', () => {
+  it('pass edited text and drop what is not text', () => {
+    expect(wiki.filter((text) => rule(text, 'web') !== null).length).toBeLessThan(3);
+    expect(web.filter((text) => rule(text, 'web') !== null).length / web.length).toBeLessThan(0.1);
+    expect(rule(fixtureText('books/the-time-machine.txt.gz'), 'prose')).toBeNull();
+    const novel = fixtureText('books-zh/hongloumeng-part.txt.gz');
+    const pages = Array.from({ length: 40 }, (_, i) => novel.slice(i * 3000, (i + 1) * 3000));
+    expect(pages.filter((text) => rule(text, 'web', 'zh') !== null)).toEqual([]);
+    expect(code.filter((text) => rule(text, 'code') !== null).length / code.length).toBeLessThan(0.1);
+    expect(code.filter((text) => rule(text, 'web') !== null).length / code.length).toBeGreaterThan(0.3);
+  });
+
+  const sentence = 'The quick brown fox and the lazy dog have to be with that old friend of ours.';
+  const prose = wiki[0]!.slice(0, 3000);
+  it.each([
+    ['words', 'Too short.'],
+    ['mean-word-length', 'a b c d the of to and '.repeat(20)],
+    [
+      'symbols-per-word',
+      prose.replaceAll(' the ', ' the # # ').replaceAll(' of ', ' of # # ').replaceAll(' a ', ' # # # '),
+    ],
+    [
+      'bullet-lines',
+      Array.from({ length: 60 }, (_, i) => `- item number ${i} of the list and that`).join('\n'),
+    ],
+    ['ellipsis-lines', prose.replace(/\. /g, '…\n')],
+    ['alphabetic-words', `${Array.from({ length: 200 }, (_, i) => 1000 + i * 37).join(' ')} ${sentence}`],
+    ['duplicate-lines', `${`${sentence}\n`.repeat(10)}${prose.slice(0, 400)}`],
+    [
+      'stop-words',
+      Array.from({ length: 100 }, (_, i) => `key${String.fromCharCode(97 + (i % 26))}x${i}`).join(' '),
+    ],
+    ['duplicate-5-grams', `${sentence} `.repeat(2) + prose.split(' ').slice(0, 60).join(' ')],
+    ['banned-phrase', `${prose} Lorem ipsum dolor sit amet.`],
+  ])('drops for %s', (name, text) => {
+    expect(rule(text, 'web')).toMatch(new RegExp(`^${name}:`));
+  });
+
+  it.each([
+    ['line-length', `const x = "${'y'.repeat(1200)}";\n${'let a = 1;\n'.repeat(50)}`],
+    [
+      'mean-line-length',
+      `${'x = call_with_a_long_name(another_long_argument_name, and_one_more_of_these) + more_of_this_and_that_still\n'.repeat(20)}`,
+    ],
+    ['alphanumeric', `${'+-*/=<>!&|^%~ '.repeat(100)} a b c d e`],
+    ['banned-phrase', '// Code generated by tool. DO NOT EDIT.\nlet a = 1;\nlet b = 2;'],
+  ])('drops code for %s', (name, text) => {
+    expect(rule(text, 'code')).toMatch(new RegExp(`^${name}:`));
+  });
+
+  it('counts repetition as a plain count does', () => {
+    const text = 'one two three four five six one two three four five seven';
+    const { duplicateNgramShares, topNgramShares, words } = textStatistics(text);
+    const total = text.replaceAll(' ', '').length;
+    expect(words).toBe(12);
+    expect(duplicateNgramShares[0]).toBeCloseTo('onetwothreefourfive'.length / total);
+    expect(duplicateNgramShares[1]).toBe(0);
+    expect(topNgramShares[0]).toBeCloseTo((2 * 'threefour'.length) / total);
+  });
+
+  it('remove boilerplate lines but no paragraphs that speak of them', () => {
+    const paragraph = `We discuss our privacy policy at length. ${'More words. '.repeat(30)}`;
+    const text = `Title\nPrivacy Policy | Terms of Use\n${paragraph}`;
+    expect(removeBoilerplate(text, qualityPresets.web.boilerplateLines)).toBe(`Title\n${paragraph}`);
+  });
+
+  it('word lists count whole words, phrases and Chinese', () => {
+    const filter = wordListFilter({ words: ['bad word', 'Ugly', '坏'], maxShare: 0.1 });
+    expect(filter('A bad  word and an UGLY thing', 7)).toMatchObject({ count: 2, drop: true });
+    expect(filter('uglyness is no match, nor badword', 6)).toMatchObject({ count: 0, drop: false });
+    expect(filter('这坏那坏', 4).count).toBe(2);
+    expect(filter(`ugly ugly ${'fine '.repeat(98)}`, 100)).toMatchObject({ share: 0.02, drop: false });
+  });
+});
+
+describe('language identification', () => {
+  it('tells languages of real texts', async () => {
+    const pairs = fixtureText('parallel.tsv.gz')
+      .trim()
+      .split('\n')
+      .map((row) => row.split('\t'));
+    const english = pairs.map(([en]) => en).join(' ');
+    const chinese = pairs.map(([, text]) => text).join(' ');
+    expect(await identifyLanguage(english)).toBe('en');
+    expect(await identifyLanguage(chinese)).toBe('zh');
+    expect(await identifyLanguage(fixtureText('books-zh/hongloumeng-part.txt.gz'))).toBe('zh');
+    expect(await identifyLanguage('Der Ausschuß hat gestern beschlossen, daß wir nicht weiter warten.')).toBe(
+      'de',
+    );
+    expect(await identifyLanguage('12345')).toBe('und');
+    let right = 0;
+    for (const text of web) if ((await identifyLanguage(text)) === 'en') right++;
+    expect(right / web.length).toBeGreaterThan(0.98);
+  });
+});
+
+describe('quality classifier', () => {
+  it('separates kinds of text it has not seen, deterministically', async () => {
+    const half = <T>(items: T[], which: 0 | 1) => items.filter((_, i) => i % 2 === which);
+    const train = () => qualityClassifier({ positive: half(wiki, 0), negative: half(code, 0), seed: 4 });
+    const classifier = await train();
+    const right =
+      half(wiki, 1).filter((text) => classifier.score(text) > 0.5).length +
+      half(code, 1).filter((text) => classifier.score(text) < 0.5).length;
+    expect(right / (half(wiki, 1).length + half(code, 1).length)).toBeGreaterThan(0.97);
+    expect((await train()).score(web[0]!)).toBe(classifier.score(web[0]!));
+
+    const path = join(folder, 'model');
+    classifier.save(path);
+    expect(QualityClassifier.load(path).score(web[1]!)).toBe(classifier.score(web[1]!));
+    writeFileSync(path, 'nothing');
+    expect(() => QualityClassifier.load(path)).toThrow(FileError);
+    await expect(qualityClassifier({ positive: [], negative: ['x'] })).rejects.toThrow(
+      /positive: holds no text/,
+    );
+  });
+
+  it('keeps by a Pareto draw: always a little of everything', () => {
+    // P(Pareto(9) > 1 − score) = (2 − score)^−9.
+    for (const score of [0, 0.3, 0.6, 0.9, 1]) {
+      const draws = 20_000;
+      let kept = 0;
+      for (let i = 0; i < draws; i++) if (paretoKeeps(score, `document-${i}`, 5)) kept++;
+      const wanted = (2 - score) ** -9;
+      const deviation = Math.sqrt((wanted * (1 - wanted)) / draws);
+      expect(Math.abs(kept / draws - wanted)).toBeLessThanOrEqual(4 * deviation + 1e-4);
+    }
+    expect(paretoKeeps(0.5, 'a', 1)).toBe(paretoKeeps(0.5, 'a', 1));
+  });
+});
+
+describe('scrubPii', () => {
+  it.each([
+    ['Write to jane.doe+x@mail.example.co.uk, please.', 'Write to <EMAIL>, please.'],
+    ['Call +49 30 1234567 or (415) 555-0199 or 415-555-0199.', 'Call <PHONE> or <PHONE> or <PHONE>.'],
+    ['Card 4111 1111 1111 1111, not 4111 1111 1111 1112.', 'Card <CREDIT_CARD>, not 4111 1111 1111 1112.'],
+    [
+      'IBAN DE89 3704 0044 0532 0130 00 and DE89 3704 0044 0532 0130 01',
+      'IBAN <IBAN> and DE89 3704 0044 0532 0130 01',
+    ],
+    ['SSN 078-05-1120, part 000-12-3456', 'SSN <US_SSN>, part 000-12-3456'],
+    ['from 192.0.2.44 via 127.0.0.1, version 1.2.3', 'from <IP_ADDRESS> via 127.0.0.1, version 1.2.3'],
+    ['2001:0db8:85a3:0000:0000:8a2e:0370:7334', '<IP_ADDRESS>'],
+    [`key AKIA${'ABCDEFGH12345678'} and ghp_${'a1B2'.repeat(9)}`, 'key <SECRET_KEY> and <SECRET_KEY>'],
+    [
+      'In 1815, 20,000 men; ISBN 978-3-16-148410-0; 3.14159265',
+      'In 1815, 20,000 men; ISBN 978-3-16-148410-0; 3.14159265',
+    ],
+  ])('%s', (text, wanted) => {
+    expect(scrubPii(text).text).toBe(wanted);
+  });
+
+  it('leaves novels alone, counts, and obeys its options', () => {
+    for (const name of ['books/the-time-machine.txt.gz', 'books-zh/hongloumeng-part.txt.gz']) {
+      expect(scrubPii(fixtureText(name)).counts).toEqual({});
+    }
+    const text = 'a@b.org c@d.org 192.0.2.1';
+    expect(scrubPii(text).counts).toEqual({ email: 2, 'ip-address': 1 });
+    expect(scrubPii(text, { kinds: ['email'], replacement: () => '*' }).text).toBe('* * 192.0.2.1');
+  });
+
+  it('stays fast on hostile text', () => {
+    for (const text of [
+      '1 '.repeat(100_000),
+      'a.'.repeat(100_000),
+      `${'a'.repeat(200_000)}@`,
+      '-'.repeat(200_000),
+      '+1 22'.repeat(40_000),
+    ]) {
+      const start = performance.now();
+      scrubPii(`${text} @ AKIA 1.1 AA11 11-11-`);
+      expect(performance.now() - start).toBeLessThan(20_000);
+    }
+  });
+});
