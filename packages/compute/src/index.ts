@@ -4,6 +4,9 @@ export { type BackendName, backendNames } from './backends/names.js';
 export { type CapturedFunction, type CaptureOptions, capture, type Feed } from './capture/capture.js';
 export { CaptureError, ExecutorError, FeedError } from './capture/errors.js';
 export { isCapturing } from './capture/trace.js';
+export { allReduceMean } from './distributed/all-reduce.js';
+export { type Cluster, type ClusterOptions, joinCluster } from './distributed/cluster.js';
+export { ClusterError } from './distributed/errors.js';
 export {
   BackendUnavailableError,
   GptLineageError,

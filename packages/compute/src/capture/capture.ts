@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Cluster } from '../distributed/cluster.js';
 import { candidates } from '../executors/choose.js';
 import type { CompiledProgram, CompileOptions, Executor } from '../executors/executor.js';
 import { availableExecutors, type ExecutorName, needExecutor } from '../executors/index.js';
@@ -27,6 +28,8 @@ export interface CaptureOptions {
   readonly threads?: number;
   /** How ONNX Runtime stores the weights of a function that updates no variable. Default `'float32'`. */
   readonly weights?: 'float32' | 'float16' | 'int8' | 'int4';
+  /** The workers that {@link allReduceMean} spans, from `joinCluster`. TensorFlow only. */
+  readonly cluster?: Cluster;
   /**
    * The variables the function may use. Optional: every `tf.Variable` it touches is found while tracing. When given, any
    * other variable is an error, which catches a model that was left out by mistake.
@@ -143,6 +146,7 @@ class Captured {
       matmulPrecision: options.matmulPrecision ?? 'float32',
       threads,
       weights: options.weights ?? 'float32',
+      ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     };
   }
 
@@ -247,6 +251,7 @@ class Captured {
       return executor.compile(program, this.compileOptions);
     };
     if (name === 'eager') return 'eager';
+    if (this.options.cluster !== undefined && name !== 'onnx') return use(needExecutor('tensorflow'));
     if (name !== 'auto') return use(needExecutor(name));
     for (const executor of candidates(program, this.compileOptions, sync)) {
       try {

@@ -1,6 +1,7 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import type { HostArray, Program } from '../capture/graph.js';
 import type { VariableStore } from '../capture/variables.js';
+import type { Cluster } from '../distributed/cluster.js';
 
 export interface CompileOptions {
   /** `'bf16'` computes matrix products in bfloat16 from float32 operands; everything else stays float32. */
@@ -9,6 +10,8 @@ export interface CompileOptions {
   readonly threads: number;
   /** How an inference executor stores weights. */
   readonly weights: 'float32' | 'float16' | 'int8' | 'int4';
+  /** Workers that `allReduceMean` spans. */
+  readonly cluster?: Cluster;
 }
 
 /** A program ready to run. Variables are read from and written to `store`; values cross only as feeds and fetches. */

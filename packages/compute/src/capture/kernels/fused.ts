@@ -51,6 +51,10 @@ export const fusedRules: Record<string, KernelRule> = {
     const state = { shape: value.shape, dtype: 'float32' } as const;
     return emitMany('AdamW', inputs, { beta1, beta2, decay: keep !== undefined }, [state, state, state]);
   },
+  AllReduceMean: (call) => {
+    const values = Object.values(call.inputs) as Value[];
+    return emitMany('AllReduceMean', values, {}, values);
+  },
   StatelessUniform: (call) => {
     const fixed: [number, number] | undefined = call.attrs.seed;
     const seed: Value = fixed === undefined ? input(call, 'seed') : vector(fixed);

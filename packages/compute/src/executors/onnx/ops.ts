@@ -299,6 +299,8 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
     );
     return [values!, cast(l, indices!, 'int32')];
   },
+  // One worker: the mean over it is the value itself.
+  AllReduceMean: refs,
   StatelessUniform: (l, node) => {
     const out = node.outputs[0]!;
     const input = `random_${l.random.length}`;

@@ -235,7 +235,6 @@ export class TensorFlowContext implements VariableStore {
       index,
     });
     const description = c.TF_NewOperation(graph, node.op, node.name);
-    if (node.device !== undefined) c.TF_SetDevice(description, node.device);
     for (const input of node.inputs) {
       if (Array.isArray(input)) c.TF_AddInputList(description, input.map(output), input.length);
       else c.TF_AddInput(description, output(input as TfRef));

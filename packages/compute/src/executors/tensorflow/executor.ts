@@ -1,5 +1,6 @@
 import type { HostArray, Program } from '../../capture/graph.js';
 import { slotOf } from '../../capture/variables.js';
+import { type Cluster, clusterFailure, contextOf } from '../../distributed/cluster.js';
 import type { CompiledProgram, CompileOptions, Executor } from '../executor.js';
 import { type TensorFlowContext, tensorFlowContext } from './context.js';
 import { loadTensorFlow, type Pointer } from './library.js';
@@ -13,14 +14,17 @@ class TensorFlowProgram implements CompiledProgram {
   private readonly program: Program;
   private readonly name: string;
   private readonly bound: Pointer[];
+  private readonly cluster: Cluster | undefined;
 
   constructor(context: TensorFlowContext, program: Program, options: CompileOptions) {
     this.store = context;
     this.program = program;
+    this.cluster = options.cluster;
     const lowered = lower(program, {
       matmulPrecision: options.matmulPrecision,
       variableName: (variable) => context.variableName(slotOf(variable).key),
       inlineLimit,
+      ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     });
     this.name = context.addFunction({
       nodes: lowered.builder.nodes,
@@ -49,6 +53,8 @@ class TensorFlowProgram implements CompiledProgram {
       return this.collect(
         this.store.run(this.name, [...handles, ...this.bound], this.program.fetches.length),
       );
+    } catch (error) {
+      throw this.explain(error);
     } finally {
       this.release(handles);
     }
@@ -59,9 +65,15 @@ class TensorFlowProgram implements CompiledProgram {
     try {
       const inputs = [...handles, ...this.bound];
       return this.collect(await this.store.runAsync(this.name, inputs, this.program.fetches.length));
+    } catch (error) {
+      throw this.explain(error);
     } finally {
       this.release(handles);
     }
+  }
+
+  private explain(error: unknown): unknown {
+    return this.cluster === undefined ? error : clusterFailure(this.cluster, error);
   }
 
   dispose(): void {
@@ -76,6 +88,10 @@ export function tensorFlowExecutor(): Executor | undefined {
   return {
     name: 'tensorflow',
     compile: (program, options) =>
-      new TensorFlowProgram(tensorFlowContext(options.threads)!, program, options),
+      new TensorFlowProgram(
+        options.cluster === undefined ? tensorFlowContext(options.threads)! : contextOf(options.cluster),
+        program,
+        options,
+      ),
   };
 }

@@ -29,7 +29,6 @@ const declarations = [
   'void* TF_NewGraph()',
   'void TF_DeleteGraph(void*)',
   'void* TF_NewOperation(void*, const char*, const char*)',
-  'void TF_SetDevice(void*, const char*)',
   'void TF_AddInput(void*, TF_Output)',
   'void TF_AddInputList(void*, TF_Output*, int)',
   'void TF_AddControlInput(void*, void*)',
@@ -44,7 +43,6 @@ const declarations = [
   'void TF_SetAttrTensor(void*, const char*, void*, void*)',
   'void* TF_AllocateTensor(int, int64_t*, int, size_t)',
   'void* TF_TensorData(void*)',
-  'size_t TF_TensorByteSize(void*)',
   'void TF_DeleteTensor(void*)',
   'void* TF_GraphToFunctionWithControlOutputs(void*, const char*, uint8_t, int, void**, int, TF_Output*, int, TF_Output*, const char**, int, void**, const char**, void*, const char*, void*)',
   'void TF_DeleteFunction(void*)',
@@ -53,12 +51,10 @@ const declarations = [
   'void* TFE_NewContext(void*, void*)',
   'void TFE_DeleteContextOptions(void*)',
   'void TFE_EnableCollectiveOps(void*, const uint8_t*, size_t, void*)',
-  'void TFE_AbortCollectiveOps(void*, void*)',
   'void TFE_ContextAddFunction(void*, void*, void*)',
   'void TFE_ContextRemoveFunction(void*, const char*, void*)',
   'void* TFE_NewOp(void*, const char*, void*)',
   'void TFE_DeleteOp(void*)',
-  'void TFE_OpSetDevice(void*, const char*, void*)',
   'void TFE_OpAddInput(void*, void*, void*)',
   'void TFE_OpSetAttrType(void*, const char*, int)',
   'void TFE_OpSetAttrString(void*, const char*, const char*, size_t)',
@@ -142,7 +138,7 @@ export function loadTensorFlow(): TensorFlowLibrary | undefined {
   }
   // TensorFlow logs its start-up to stderr unless told otherwise.
   const { env } = nodeProcess()!;
-  env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   try {
     library = new TensorFlowLibrary(path, koffi);
   } catch (error) {

@@ -11,8 +11,8 @@ export interface LowerOptions {
   readonly variableName: (variable: Variable) => string;
   /** Constants with more elements than this become inputs of the graph instead of living in it. */
   readonly inlineLimit: number;
-  /** Device of every node, in a cluster. */
-  readonly device?: string;
+  /** The workers that collective operations span, and how long they wait. */
+  readonly cluster?: { readonly size: number; readonly timeoutSeconds: number };
   /** Prefix of every node's name. */
   readonly prefix?: string;
 }
@@ -28,6 +28,8 @@ export interface Lowered {
   readonly updates: readonly TfNode[];
   readonly handles: ReadonlyMap<Variable, TfRef>;
 }
+
+let collectives = 0;
 
 /** The state a rule needs to turn one node into TensorFlow operations. */
 export class Lowering {
@@ -46,7 +48,6 @@ export class Lowering {
     this.program = program;
     this.options = options;
     this.builder = new TfGraphBuilder(options.prefix);
-    this.builder.device = options.device;
     const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
     for (const node of program.nodes) node.inputs.forEach(count);
     program.fetches.forEach(count);
@@ -67,6 +68,12 @@ export class Lowering {
     this.common.set(value, known);
     if (!known.has(key)) known.set(key, make());
     return known.get(key) as T;
+  }
+
+  /** A number that this collective has on every worker: programs are built in the same order everywhere. */
+  nextCollective(): number {
+    collectives += 1;
+    return collectives;
   }
 
   ref(value: Value): TfRef {

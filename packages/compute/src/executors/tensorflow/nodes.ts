@@ -44,7 +44,6 @@ export interface TfNode {
   readonly inputs: readonly (TfRef | readonly TfRef[])[];
   readonly control: readonly TfNode[];
   readonly attrs: Readonly<Record<string, TfAttr>>;
-  readonly device?: string;
 }
 
 /** Collects nodes in an order in which every node follows its inputs. */
@@ -52,8 +51,6 @@ export class TfGraphBuilder {
   readonly nodes: TfNode[] = [];
   private readonly counts = new Map<string, number>();
   private readonly constants = new Map<string, TfRef>();
-  /** Device of the nodes that follow, in a cluster. */
-  device: string | undefined;
   private readonly prefix: string;
 
   /** @param prefix of every node's name, to keep several graphs apart in one file */
@@ -76,7 +73,6 @@ export class TfGraphBuilder {
       inputs,
       control,
       attrs,
-      ...(this.device === undefined ? {} : { device: this.device }),
     };
     this.nodes.push(node);
     return node;

@@ -2,6 +2,7 @@ import type { GraphNode, Value } from '../../capture/graph.js';
 import { composeAdamW } from './adamw.js';
 import type { Lowering } from './lower.js';
 import { DT, type TfAttr, type TfRef } from './nodes.js';
+import { collectiveOps } from './ops-collective.js';
 import { randomOps } from './ops-random.js';
 import { windowOps } from './ops-window.js';
 
@@ -119,6 +120,7 @@ const typedPlain = [
 export const lowerings: Record<string, TfLowering> = {
   ...Object.fromEntries(typedPlain.map((op) => [op, plain(op)])),
   ...windowOps,
+  ...collectiveOps,
   ...randomOps,
   Add: add,
   Multiply: plain('Mul'),
