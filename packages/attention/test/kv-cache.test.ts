@@ -232,6 +232,23 @@ describe('KVCache', () => {
     fork.dispose();
   });
 
+  it('a plain fork and its origin write apart', async () => {
+    const cache = make([{ kind: 'full', capacity: 2 }]);
+    cache.append(0, token(1), token(1));
+    cache.advance(1);
+    const fork = cache.fork();
+    const first = cache.append(0, token(2), token(2));
+    const second = fork.append(0, token(3), token(3));
+    await expectTensorClose(first.key, [1, 1, 2, 2, 1, 1, 2, 2]);
+    await expectTensorClose(second.key, [1, 1, 3, 3, 1, 1, 3, 3]);
+    cache.rewind(0);
+    cache.append(0, token(9), token(9));
+    const third = fork.append(0, token(4), token(4));
+    await expectTensorClose(third.key, [1, 1, 4, 4, 1, 1, 4, 4]);
+    cache.dispose();
+    fork.dispose();
+  });
+
   it('reorders rows in place', async () => {
     const cache = make([{ kind: 'full', capacity: 2 }]);
     const rows = tf.tensor4d([1, 1, 2, 2], [2, 1, 1, 2]);

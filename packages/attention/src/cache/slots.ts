@@ -39,8 +39,10 @@ export function writeSlots(
           )
         : tf.mod(tf.add(steps, tf.reshape(position, [])), tf.scalar(slots, 'int32'));
     const indices = tf.add(tf.mul(rows, tf.scalar(slots, 'int32')), slot); // [batch·heads, count]
+    const flat = tf.reshape(buffer, [batch * heads * slots, features]);
     const written = tf.tensorScatterUpdate(
-      tf.reshape(buffer, [batch * heads * slots, features]),
+      // The cpu backend's kernel writes into its input, which forks and earlier results share.
+      tf.getBackend() === 'cpu' ? tf.add(flat, 0) : flat,
       tf.reshape(indices, [batch * heads * count, 1]),
       tf.reshape(fresh, [batch * heads * count, features]),
     );
