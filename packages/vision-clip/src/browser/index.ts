@@ -1,1 +1,1 @@
-export {};
+export { composite, decodeImage, encodePng } from './canvas.js';
