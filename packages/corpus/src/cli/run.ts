@@ -7,6 +7,7 @@ import type { PipelineConfig } from '../pipeline/config.js';
 import { pipeline } from '../pipeline/pipeline.js';
 import { redisExecutor, startRedisWorker } from '../scale-out/redis.js';
 import { addDataCommands } from './data-commands.js';
+import { integer } from './options.js';
 import { progressPrinter } from './progress.js';
 import { printSummary } from './summary.js';
 
@@ -118,10 +119,4 @@ function readConfig(path: string): PipelineConfig {
   } catch (cause) {
     throw new ConfigError('config', `${path} is not valid YAML: ${(cause as Error).message}`, { cause });
   }
-}
-
-export function integer(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number)) throw new ConfigError('option', `must be an integer, received '${value}'`);
-  return number;
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConfigError } from '../errors.js';
-import type { Tokenizer } from '../tokenizer.js';
+import { ordinaryEncoder, type Tokenizer } from '../tokenizer.js';
 import type { ResolvedConfig } from './config.js';
 
 /** A tokenizer and the token that ends a document. */
@@ -24,7 +24,6 @@ export const byteTokenizer: Tokenizer = {
 
 type Specialised = Tokenizer & {
   encode(text: string, options?: { allowedSpecial?: 'all' }): ArrayLike<number>;
-  encodeOrdinary?(text: string): ArrayLike<number>;
 };
 
 /** @throws {ConfigError} when the tokenizer or its end-of-text token does not exist */
@@ -34,11 +33,8 @@ export async function loadTokenizer(
 ): Promise<LoadedTokenizer> {
   const { tokenizer: choice, endOfText } = config;
   const tokenizer = await fromChoice(choice, baseDirectory);
-  const special = tokenizer as Specialised;
-  const encode = special.encodeOrdinary
-    ? (text: string) => special.encodeOrdinary!(text)
-    : (text: string) => tokenizer.encode(text);
-  return { tokenizer, encode, endOfText: findEndOfText(special, endOfText) };
+  const encode = ordinaryEncoder(tokenizer);
+  return { tokenizer, encode, endOfText: findEndOfText(tokenizer as Specialised, endOfText) };
 }
 
 async function fromChoice(choice: ResolvedConfig['tokenizer'], baseDirectory: string): Promise<Tokenizer> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
-import type { Tokenizer } from '../tokenizer.js';
+import { ordinaryEncoder, type Tokenizer } from '../tokenizer.js';
 import { shardExtension } from './format.js';
 import { type ShardInfo, TokenShardWriter } from './token-shard-writer.js';
 
@@ -24,6 +24,7 @@ export async function writeTokenShards(
 ): Promise<ShardInfo[]> {
   const { directory, name = 'train', tokenizer, endOfText, shardTokens = 100_000_000, signal } = options;
   if (!(shardTokens > 0)) throw new ConfigError('shardTokens', `must be positive, received ${shardTokens}`);
+  const encode = ordinaryEncoder(tokenizer);
   const shards: ShardInfo[] = [];
   let writer: TokenShardWriter | undefined;
   try {
@@ -33,7 +34,7 @@ export async function writeTokenShards(
         join(directory, `${name}-${String(shards.length).padStart(5, '0')}${shardExtension}`),
         { vocabSize: tokenizer.vocabSize, fingerprint: tokenizer.fingerprint, endOfText },
       );
-      writer.append(tokenizer.encode(typeof each === 'string' ? each : each.text), { end: endOfText });
+      writer.append(encode(typeof each === 'string' ? each : each.text), { end: endOfText });
       if (writer.tokenCount >= shardTokens) {
         shards.push(writer.finish());
         writer = undefined;
