@@ -39,3 +39,35 @@ export class RuleFailedError extends GptLineageError {
     this.rule = rule;
   }
 }
+
+/** A sequence that is too long for its row, or has nothing to train on. */
+export class SequenceLengthError extends GptLineageError {
+  readonly code = 'trainer-rlhf/sequence-length';
+  readonly index: number;
+
+  constructor(index: number, length: number, limit: number) {
+    super(
+      length === 0
+        ? `sequence ${index} has an empty completion: leave it out, or let the model write at least one token`
+        : `sequence ${index} has ${length} tokens, the limit is ${limit}: shorten the prompt or raise maxLength`,
+    );
+    this.index = index;
+  }
+}
+
+/** Data a trainer cannot learn from. */
+export class TrainerDataError extends FieldError {
+  readonly code = 'trainer-rlhf/data';
+}
+
+/** A reward function threw, hung, or returned something that is no finite number. */
+export class RewardError extends GptLineageError {
+  readonly code = 'trainer-rlhf/reward';
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(
+      `the reward function ${reason}: mend it, or set onRewardFailure to 'skip' to drop such completions`,
+      options,
+    );
+  }
+}

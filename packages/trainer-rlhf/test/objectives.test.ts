@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   AdaptiveKLController,
   dpoLoss,
@@ -20,6 +20,9 @@ import {
 } from '../src/index.js';
 import { whiten } from '../src/objectives/masked.js';
 import { expectNumbers, expectReference, fixture, reference } from './fixture.js';
+
+beforeEach(() => tf.engine().startScope());
+afterEach(() => tf.engine().endScope());
 
 const scalar = (tensor: tf.Tensor) => tensor.dataSync()[0]!;
 

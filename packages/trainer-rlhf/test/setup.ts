@@ -1,10 +1,8 @@
-import '@gpt-lineage/gpt-core';
-import '@tensorflow/tfjs-backend-cpu';
+import { initCompute } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach } from 'vitest';
+import { beforeAll } from 'vitest';
 
 beforeAll(async () => {
-  await tf.setBackend('cpu');
+  await initCompute({ prefer: 'wasm' });
+  await tf.ready();
 });
-beforeEach(() => tf.engine().startScope());
-afterEach(() => tf.engine().endScope());

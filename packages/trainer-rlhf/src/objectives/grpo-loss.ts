@@ -21,21 +21,33 @@ export interface GRPOLossOptions {
  *   `[completions]`, one per completion
  */
 export function grpoLoss(
-  input: {
-    logProbs: tf.Tensor2D;
-    oldLogProbs: tf.Tensor2D;
-    referenceLogProbs?: tf.Tensor2D;
-    advantages: tf.Tensor1D;
-    mask: tf.Tensor2D;
-  },
+  input: Omit<GRPOTokenInput, 'advantages'> & { advantages: tf.Tensor1D },
+  options: GRPOLossOptions = {},
+): { loss: tf.Scalar; clipFraction: tf.Scalar; kl: tf.Scalar } {
+  return tf.tidy(() =>
+    grpoTokenLoss({ ...input, advantages: tf.expandDims(input.advantages, 1) as tf.Tensor2D }, options),
+  );
+}
+
+export interface GRPOTokenInput {
+  logProbs: tf.Tensor2D;
+  oldLogProbs: tf.Tensor2D;
+  referenceLogProbs?: tf.Tensor2D;
+  /** `[completions, length]`, or `[completions, 1]`. */
+  advantages: tf.Tensor2D;
+  mask: tf.Tensor2D;
+}
+
+/** {@link grpoLoss} with an advantage per token. */
+export function grpoTokenLoss(
+  input: GRPOTokenInput,
   { clipLow = 0.2, clipHigh = clipLow, klCoefficient = 0.04, average = 'token' }: GRPOLossOptions = {},
 ): { loss: tf.Scalar; clipFraction: tf.Scalar; kl: tf.Scalar } {
   if (average !== 'token' && average !== 'sequence') {
     throw new ObjectiveOptionError('average', average, "use 'token' or 'sequence'");
   }
   return tf.tidy(() => {
-    const { logProbs, oldLogProbs, referenceLogProbs, mask } = input;
-    const advantages = tf.expandDims(input.advantages, 1); // [completions, 1]
+    const { logProbs, oldLogProbs, referenceLogProbs, advantages, mask } = input;
     const ratio = tf.exp(tf.mul(tf.sub(logProbs, oldLogProbs), mask));
     const unclipped = tf.mul(ratio, advantages);
     const clipped = tf.mul(tf.clipByValue(ratio, 1 - clipLow, 1 + clipHigh), advantages);

@@ -1,19 +1,12 @@
+import { softmaxCrossEntropy } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * Log-probability of each token: `[…, vocabSize]` logits and `[…]` ids → `[…]`, in nats. A differentiable
- * selective log-softmax: `logits[id] − logsumexp(logits)`.
+ * Log-probability of each token: `[…, vocabSize]` logits and `[…]` int32 ids → `[…]`, in nats. Differentiable, and
+ * without a one-hot row per token.
  */
 export function tokenLogProbs(logits: tf.Tensor, tokenIds: tf.Tensor): tf.Tensor {
-  return tf.tidy(() => {
-    const vocabSize = logits.shape[logits.rank - 1]!;
-    // A product with the one-hot row keeps the gradient a plain multiplication on every backend.
-    const chosen = tf.sum(
-      tf.mul(logits, tf.oneHot(tf.cast(tokenIds, 'int32'), vocabSize, 1, 0, 'float32')),
-      -1,
-    );
-    return tf.sub(chosen, tf.logSumExp(logits, -1));
-  });
+  return tf.tidy(() => tf.neg(softmaxCrossEntropy(logits, tokenIds, { reduction: 'none' })));
 }
 
 /**

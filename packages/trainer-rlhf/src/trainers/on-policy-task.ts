@@ -1,0 +1,142 @@
+import type { Feeds, TrainableModel, TrainingTask } from '@gpt-lineage/gpt-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { TrainerDataError } from '../errors.js';
+import { type Experience, experienceFeeds } from '../rollouts/experience.js';
+import { sequenceLength } from '../rollouts/sequence-rows.js';
+import { seededOrder } from './seeded-order.js';
+
+export interface OnPolicyBatch {
+  readonly items: readonly (Experience | undefined)[];
+  /** Pretraining rows for PPO-ptx: `rows × length` ids and labels. */
+  readonly pretraining?: { readonly tokenIds: Int32Array; readonly labels: Int32Array };
+}
+
+export interface OnPolicyOptions {
+  readonly model: TrainableModel;
+  /** Samples, scores and measures one batch of episodes; a function of the iteration and the policy alone. */
+  readonly collect: (iteration: number) => Promise<readonly Experience[]>;
+  /** Episodes that one `collect` is meant to give; what was skipped is made up by going round again. */
+  readonly episodes: number;
+  readonly innerEpochs: number;
+  readonly length: number;
+  readonly seed: number;
+  readonly loss: (
+    inputs: Readonly<Record<string, tf.Tensor>>,
+    seed: number | tf.Tensor,
+    training: boolean,
+  ) => tf.Scalar;
+  /** Pretraining rows of one minibatch. */
+  readonly pretraining?: (rows: number, step: number) => Promise<NonNullable<OnPolicyBatch['pretraining']>>;
+  /** Asked before each inner epoch but the first: `true` ends the iteration early. */
+  readonly stopIteration?: (experience: readonly Experience[]) => Promise<boolean>;
+  /** State of controllers, for checkpoints. */
+  readonly state?: { save(): number; load(value: number): void };
+}
+
+interface Position {
+  readonly iteration: number;
+  readonly cursor: number;
+  readonly state: number | null;
+  /** The experience of an iteration that is under way: it cannot be sampled again from later weights. */
+  readonly experience: readonly Experience[] | null;
+}
+
+/**
+ * Iterations of sampling and updating as a task for gpt-core's training loop. `next` samples when the last batch of
+ * episodes is used up, so that the policy that samples is always the one just trained.
+ */
+export function onPolicyTask(options: OnPolicyOptions): TrainingTask<OnPolicyBatch> {
+  const { episodes, innerEpochs, length, seed } = options;
+  let [iteration, cursor] = [-1, 0];
+  let experience: readonly Experience[] = [];
+  let exhausted = true;
+  const collect = async () => {
+    iteration += 1;
+    cursor = 0;
+    exhausted = false;
+    experience = await options.collect(iteration);
+    if (experience.length === 0) {
+      throw new TrainerDataError(
+        'prompts',
+        'a batch of which every completion was skipped',
+        'give prompts that leave room for a completion, and a reward that is defined for them',
+      );
+    }
+  };
+  /** Item at a place of the iteration: each inner epoch has its own order. */
+  const itemAt = (place: number): Experience => {
+    const order = seededOrder(experience.length, seed, iteration, Math.floor(place / episodes));
+    return experience[order[(place % episodes) % experience.length]!]!;
+  };
+  return {
+    model: options.model,
+    async next(rows) {
+      const atEpoch = cursor > 0 && cursor % episodes === 0;
+      if (!exhausted && atEpoch && (await options.stopIteration?.(experience))) exhausted = true;
+      if (exhausted) await collect();
+      const items = Array.from({ length: rows }, (_, row) => itemAt(cursor + row));
+      const step = iteration * innerEpochs * episodes + cursor;
+      cursor += rows;
+      if (cursor >= innerEpochs * episodes) exhausted = true;
+      return {
+        items,
+        ...(options.pretraining ? { pretraining: await options.pretraining(rows, step) } : {}),
+      };
+    },
+    get position() {
+      const state = options.state?.save() ?? null;
+      const position: Position = {
+        iteration,
+        cursor: exhausted ? 0 : cursor,
+        state,
+        experience: exhausted ? null : experience,
+      };
+      return position as never;
+    },
+    seek(value) {
+      const position = value as unknown as Position;
+      iteration = position.iteration;
+      cursor = position.cursor;
+      experience = position.experience ?? [];
+      exhausted = position.experience === null;
+      if (position.state !== null) options.state?.load(position.state);
+    },
+    epochs: () => [{ name: 'iterations', tokens: 0, epochs: iteration + 1 }],
+    micro(batch, from, to) {
+      const items = Array.from({ length: to - from }, (_, row) => batch.items[from + row]);
+      if (!batch.pretraining) return { items };
+      const width = batch.pretraining.tokenIds.length / batch.items.length;
+      return {
+        items,
+        pretraining: {
+          tokenIds: batch.pretraining.tokenIds.slice(from * width, to * width),
+          labels: batch.pretraining.labels.slice(from * width, to * width),
+        },
+      };
+    },
+    targets: (batch) => batch.items.reduce((sum, item) => sum + (item?.completionTokenIds.length ?? 0), 0),
+    tokens: (batch) => batch.items.reduce((sum, item) => sum + (item ? sequenceLength(item) : 0), 0),
+    feeds(batch): Feeds {
+      const feeds = experienceFeeds(batch.items, length);
+      if (!batch.pretraining) return feeds;
+      const shape = [batch.pretraining.tokenIds.length / length, length];
+      return {
+        ...feeds,
+        pretrainingTokenIds: { data: batch.pretraining.tokenIds, shape },
+        pretrainingLabels: { data: batch.pretraining.labels, shape },
+      };
+    },
+    loss: (inputs, step) => options.loss(inputs, step, true),
+    evaluate: (inputs) => options.loss(inputs, 0, false),
+    asTokens(batch) {
+      const { tokenIds } = experienceFeeds(batch.items, length);
+      const data = tokenIds!.data as Int32Array;
+      return {
+        batchSize: batch.items.length,
+        length,
+        tokenIds: data,
+        labels: new Int32Array(data.length).fill(-100),
+      };
+    },
+  };
+}

@@ -1,0 +1,384 @@
+import { type GPT, softmaxCrossEntropy, type TokenSource, type TrainingEvent } from '@gpt-lineage/gpt-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { TrainerDataError } from '../errors.js';
+import { ActorCritic, VALUE_PREFIX } from '../models/actor-critic.js';
+import type { ScalarHeadModel } from '../models/scalar-head.js';
+import { generalizedAdvantage } from '../objectives/generalized-advantage.js';
+import {
+  AdaptiveKLController,
+  FixedKLController,
+  type KLController,
+  type KLEstimator,
+} from '../objectives/kl.js';
+import { ppoLoss, ppoPtxLoss } from '../objectives/ppo-loss.js';
+import { tokenRewards } from '../objectives/token-rewards.js';
+import { tokenLogProbsOf } from '../rollouts/completion-log-probs.js';
+import type { Experience } from '../rollouts/experience.js';
+import { completionParts } from '../rollouts/experience.js';
+import { beforeToken, measureLogProbs, measureValues } from '../rollouts/measure.js';
+import {
+  guardedRewards,
+  type RewardFunction,
+  type RewardGuard,
+  type Rollout,
+  type RolloutPrompt,
+  sampleRollouts,
+} from '../rollouts/rollout.js';
+import { sequenceRows } from '../rollouts/sequence-rows.js';
+import { mean } from './mean.js';
+import { onPolicyTask } from './on-policy-task.js';
+import { promptBatch } from './prompt-batch.js';
+import { type CommonTrainerOptions, runTask } from './run.js';
+
+export interface PPOTrainerOptions extends Omit<CommonTrainerOptions, 'batchSize'>, RewardGuard {
+  readonly policy: GPT;
+  /** Frozen; the policy as PPO begins (`copyModel`). */
+  readonly reference: GPT;
+  /** Starts from the reward model (`rewardModel.clone()`). */
+  readonly value: ScalarHeadModel;
+  readonly prompts: readonly RolloutPrompt[];
+  readonly reward: RewardFunction;
+  /** Rounds of sampling and updating. */
+  readonly iterations: number;
+  /** Prompts (episodes) per iteration. Paper 512, default 32. */
+  readonly episodes?: number;
+  /** Episodes per optimiser step. Paper 64, default `episodes`. */
+  readonly minibatch?: number;
+  /** Passes over each batch of episodes, default 1. */
+  readonly innerEpochs?: number;
+  /** Most tokens of a completion. */
+  readonly maxTokens: number;
+  /** Default 1: ratios are those of the full distribution. */
+  readonly temperature?: number;
+  /** β, a fixed number (default 0.02) or an adaptive controller. */
+  readonly kl?: number | AdaptiveKLController;
+  readonly klEstimator?: KLEstimator;
+  /** Default 1. */
+  readonly gamma?: number;
+  /** Default 0.95. */
+  readonly lambda?: number;
+  readonly clipRange?: number;
+  readonly clipRangeValue?: number;
+  /** Weight of the value loss, default 0.1. */
+  readonly valueCoefficient?: number;
+  /** Learning rate of the value model, default the policy's. */
+  readonly valueLearningRate?: number;
+  readonly whitenAdvantages?: boolean;
+  /** Subtracted from the score of a completion that was cut off before its end token, default 0. */
+  readonly missingEndPenalty?: number;
+  /** End an iteration's remaining passes when the approximate KL from the sampling policy exceeds this. */
+  readonly targetKL?: number;
+  /** An update whose mean ratio is above this counts for nothing, default 10. */
+  readonly ratioThreshold?: number;
+  /** PPO-ptx: pretraining rows mixed into every step. */
+  readonly pretraining?: {
+    readonly source: TokenSource;
+    readonly coefficient?: number;
+    readonly rowsPerEpisode?: number;
+  };
+}
+
+/** What one iteration sampled and how the one before went; names as TRL's PPO reports them. */
+export interface RolloutEvent {
+  readonly type: 'rollout';
+  readonly iteration: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Completions that were left out: prompt too long, nothing written, no reward. */
+  readonly skipped: number;
+  /** A few of them, to be read. */
+  readonly samples: readonly {
+    readonly prompt: string;
+    readonly completion: string;
+    readonly reward: number;
+  }[];
+}
+
+/**
+ * PPO and PPO-ptx, step 3 of InstructGPT (Ouyang et al. 2022, §3.5, appendix C.4): per-token KL to the reference, the
+ * score on the last token, generalised advantages, clipped policy and value losses, constant learning rate after a
+ * 10-iteration warm-up, weight average, and pretraining gradients.
+ */
+export class PPOTrainer {
+  readonly options: PPOTrainerOptions;
+  readonly controller: KLController;
+  readonly model: ActorCritic;
+  #pending: RolloutEvent[] = [];
+
+  constructor(options: PPOTrainerOptions) {
+    if (options.prompts.length === 0) throw new TrainerDataError('prompts', '[]', 'give at least one prompt');
+    this.options = options;
+    this.controller = typeof options.kl === 'object' ? options.kl : new FixedKLController(options.kl ?? 0.02);
+    this.model = new ActorCritic(options.policy, options.value);
+  }
+
+  async *train(): AsyncGenerator<TrainingEvent | RolloutEvent, void, void> {
+    const { options, controller } = this;
+    const { episodes = 32, innerEpochs = 1, iterations, seed = 0 } = options;
+    const minibatch = options.minibatch ?? episodes;
+    if (episodes % minibatch !== 0) {
+      throw new TrainerDataError('minibatch', minibatch, `give a divisor of episodes (${episodes})`);
+    }
+    const length = this.#length();
+    const stepsPerIteration = (innerEpochs * episodes) / minibatch;
+    const steps = options.steps ?? iterations * stepsPerIteration;
+    const { pretraining, targetKL, valueLearningRate, learningRate = 1e-5 } = options;
+    const task = onPolicyTask({
+      model: this.model,
+      collect: (iteration) => this.#collect(iteration, episodes, length, seed),
+      episodes,
+      innerEpochs,
+      length,
+      seed,
+      loss: (inputs, step, training) => this.#loss(inputs, step, training),
+      ...(pretraining
+        ? { pretraining: (rows: number) => this.#pretrainingRows(pretraining, rows, length) }
+        : {}),
+      ...(targetKL === undefined
+        ? {}
+        : {
+            stopIteration: async (items: readonly Experience[]) =>
+              (await this.#drift(items, length)).approxKL > targetKL,
+          }),
+      ...(controller instanceof AdaptiveKLController
+        ? {
+            state: {
+              save: () => controller.coefficient,
+              load: (value: number) => {
+                controller.coefficient = value;
+              },
+            },
+          }
+        : {}),
+    });
+    const events = runTask(task, options, {
+      steps,
+      batchSize: minibatch,
+      length,
+      defaults: {
+        learningRate,
+        minLearningRate: learningRate,
+        schedule: 'constant',
+        warmup: Math.min(10 * stepsPerIteration, Math.floor(steps / 10)),
+        betas: [0.9, 0.95],
+        weightDecay: 0,
+        checkpointEvery: 10 * stepsPerIteration,
+        ...(valueLearningRate === undefined
+          ? {}
+          : {
+              learningRateScale: (name: string) =>
+                name.startsWith(VALUE_PREFIX) ? valueLearningRate / learningRate : 1,
+            }),
+      },
+      settings: {
+        kind: 'ppo',
+        episodes,
+        innerEpochs,
+        maxTokens: options.maxTokens,
+        prompts: options.prompts.length,
+      },
+    });
+    for await (const event of events) {
+      yield* this.#pending.splice(0);
+      yield event;
+    }
+  }
+
+  #length(): number {
+    const { policy, prompts, maxTokens } = this.options;
+    const longest = Math.max(...prompts.map(({ prompt }) => policy.encode(prompt).length));
+    return Math.min(policy.config.contextLength, longest + maxTokens);
+  }
+
+  /** Samples one batch of episodes and turns rewards into advantages. */
+  async #collect(iteration: number, episodes: number, length: number, seed: number): Promise<Experience[]> {
+    const {
+      policy,
+      reference,
+      value,
+      prompts,
+      reward,
+      maxTokens,
+      temperature = 1,
+      missingEndPenalty = 0,
+      signal,
+    } = this.options;
+    const sampled = await sampleRollouts(policy, promptBatch(prompts, episodes, iteration, seed), {
+      n: 1,
+      maxTokens,
+      temperature,
+      seed: seed * 1_000_003 + iteration,
+      ...(signal ? { signal } : {}),
+    });
+    const given = await guardedRewards(sampled.rollouts, reward, this.options, signal);
+    const kept: { rollout: Rollout; score: number }[] = [];
+    sampled.rollouts.forEach((rollout, index) => {
+      const score = given[index];
+      if (score === undefined) return;
+      kept.push({ rollout, score: score - (rollout.endedByItself ? 0 : missingEndPenalty) });
+    });
+    if (kept.length === 0) return [];
+    const sequences = kept.map((entry) => entry.rollout);
+    const { logProbs, entropies } = await measureLogProbs(policy, sequences, length);
+    const { logProbs: referenceLogProbs } = await measureLogProbs(reference, sequences, length);
+    const values = await measureValues(value, sequences, length);
+    const scores = kept.map((entry) => entry.score);
+    const { advantages, returns } = await this.#advantages(
+      sequences,
+      { logProbs, referenceLogProbs, values, scores },
+      length,
+    );
+
+    const klPerSequence = logProbs.map((row, index) =>
+      row.reduce((sum, p, t) => sum + p - referenceLogProbs[index]![t]!, 0),
+    );
+    const kl = mean(klPerSequence);
+    const beta = this.controller.coefficient;
+    this.controller.update(kl, kept.length);
+    this.#pending.push({
+      type: 'rollout',
+      iteration,
+      skipped: sampled.skipped + sampled.rollouts.length - kept.length,
+      metrics: {
+        'objective/kl': kl,
+        'objective/entropy': mean(entropies.map((row) => row.reduce((sum, entropy) => sum + entropy, 0))),
+        'objective/non_score_reward': -beta * kl,
+        'objective/rlhf_reward': mean(scores) - beta * kl,
+        'objective/scores': mean(scores),
+        'objective/kl_coefficient': beta,
+        'policy/entropy_avg': mean(entropies.flat()),
+        'val/num_eos_tokens': sequences.filter((rollout) => rollout.endedByItself).length,
+        'completions/mean_length': mean(sequences.map((rollout) => rollout.completionTokenIds.length)),
+        'value/mean': mean(values.flat()),
+      },
+      samples: kept.slice(0, 4).map(({ rollout, score }) => ({
+        prompt: rollout.prompt,
+        completion: rollout.completion,
+        reward: score,
+      })),
+    });
+    return sequences.map(
+      ({ promptTokenIds, completionTokenIds }, index): Experience => ({
+        promptTokenIds,
+        completionTokenIds,
+        oldLogProbs: logProbs[index]!,
+        oldValues: values[index]!,
+        advantages: advantages[index]!,
+        returns: returns[index]!,
+      }),
+    );
+  }
+
+  async #advantages(
+    sequences: readonly Rollout[],
+    measured: { logProbs: number[][]; referenceLogProbs: number[][]; values: number[][]; scores: number[] },
+    length: number,
+  ): Promise<{ advantages: number[][]; returns: number[][] }> {
+    const { gamma = 1, lambda = 0.95, whitenAdvantages = true, klEstimator = 'k1' } = this.options;
+    const rows = sequenceRows(sequences, length);
+    const shape: [number, number] = [sequences.length, length];
+    const spread = (lists: readonly (readonly number[])[]) => {
+      const data = new Float32Array(sequences.length * length);
+      lists.forEach((list, row) => {
+        data.set(list, row * length + sequences[row]!.promptTokenIds.length);
+      });
+      return tf.tensor2d(data, shape);
+    };
+    const result = tf.tidy(() => {
+      const mask = tf.tensor2d(rows.completionMask, shape);
+      const rewards = tokenRewards(
+        {
+          logProbs: spread(measured.logProbs),
+          referenceLogProbs: spread(measured.referenceLogProbs),
+          scores: tf.tensor1d(measured.scores),
+          mask,
+        },
+        { klCoefficient: this.controller.coefficient, estimator: klEstimator },
+      );
+      return generalizedAdvantage(
+        { rewards, values: spread(measured.values), mask },
+        { gamma, lambda, whiten: whitenAdvantages },
+      );
+    });
+    const [advantages, returns] = [await result.advantages.data(), await result.returns.data()];
+    tf.dispose([result.advantages, result.returns]);
+    return {
+      advantages: completionParts(advantages, sequences, length),
+      returns: completionParts(returns, sequences, length),
+    };
+  }
+
+  #loss(inputs: Readonly<Record<string, tf.Tensor>>, seed: number | tf.Tensor, training: boolean): tf.Scalar {
+    const {
+      policy,
+      value,
+      clipRange,
+      clipRangeValue,
+      valueCoefficient,
+      ratioThreshold = 10,
+      pretraining,
+    } = this.options;
+    return tf.tidy(() => {
+      const tokenIds = inputs.tokenIds as tf.Tensor2D;
+      const attentionMask = inputs.attentionMask as tf.Tensor2D;
+      const mask = inputs.completionMask as tf.Tensor2D;
+      const { logProbs } = tokenLogProbsOf(policy, tokenIds, attentionMask, { training, seed });
+      const values = beforeToken(value.values({ tokenIds, attentionMask }, { training, seed }));
+      const { loss, ratio } = ppoLoss(
+        {
+          logProbs,
+          oldLogProbs: inputs.oldLogProbs as tf.Tensor2D,
+          advantages: inputs.advantages as tf.Tensor2D,
+          mask,
+          values,
+          oldValues: inputs.oldValues as tf.Tensor2D,
+          returns: inputs.returns as tf.Tensor2D,
+        },
+        {
+          ...(clipRange === undefined ? {} : { clipRange }),
+          ...(clipRangeValue === undefined ? {} : { clipRangeValue }),
+          ...(valueCoefficient === undefined ? {} : { valueCoefficient }),
+        },
+      );
+      // tf.step, unlike a comparison, may stand in a differentiated function: its gradient is zero.
+      const runaway = tf.step(tf.sub(ratio, ratioThreshold));
+      const guarded = tf.mul(loss, tf.sub(1, runaway)) as tf.Scalar;
+      if (!pretraining) return guarded;
+      const { logits } = policy.forward(inputs.pretrainingTokenIds as tf.Tensor2D, { training, seed });
+      const languageModelLoss = softmaxCrossEntropy(
+        logits,
+        inputs.pretrainingLabels as tf.Tensor2D,
+      ) as tf.Scalar;
+      return ppoPtxLoss(guarded, languageModelLoss, pretraining.coefficient);
+    });
+  }
+
+  async #pretrainingRows(
+    { source, rowsPerEpisode = 1 }: NonNullable<PPOTrainerOptions['pretraining']>,
+    rows: number,
+    length: number,
+  ): Promise<{ tokenIds: Int32Array; labels: Int32Array }> {
+    const batch = await source.next(rows * rowsPerEpisode);
+    if (batch.length !== length) {
+      throw new TrainerDataError(
+        'pretraining.source.contextLength',
+        batch.length,
+        `make it ${length}, the length of the episodes' rows (PPOTrainer.rowLength)`,
+      );
+    }
+    return { tokenIds: batch.tokenIds, labels: batch.labels };
+  }
+
+  /** Tokens of an episode's row: the context length that a pretraining source must have. */
+  get rowLength(): number {
+    return this.#length();
+  }
+
+  /** How far the policy has moved from the one that sampled. */
+  async #drift(items: readonly Experience[], length: number): Promise<{ approxKL: number }> {
+    const { logProbs } = await measureLogProbs(this.options.policy, items, length);
+    const squares = logProbs.flatMap((row, index) =>
+      row.map((p, t) => (p - items[index]!.oldLogProbs[t]!) ** 2 / 2),
+    );
+    return { approxKL: mean(squares) };
+  }
+}
