@@ -20,7 +20,14 @@ import {
   readRunConfig,
   recipeConfig,
 } from './run-config.js';
-import { initialise, RUN_FILE, refuseTaken, runSession, type SessionFlags } from './training-session.js';
+import {
+  initialise,
+  joinWorkers,
+  RUN_FILE,
+  refuseTaken,
+  runSession,
+  type SessionFlags,
+} from './training-session.js';
 
 interface Flags extends SessionFlags {
   text?: string[];
@@ -94,6 +101,8 @@ export function registerPretrain(program: Command): void {
     .option('--sample-prompt <text>', 'what the sample continues')
     .option('--sample-tokens <n>', 'length of the sample', wholeNumber, 200)
     .option('--sample-every <n>', 'steps between samples', wholeNumber)
+    .option('--workers <addresses>', 'data-parallel: host:port of every worker, separated by commas')
+    .option('--worker-index <n>', 'which of them this process is; 0 keeps the run', wholeNumber)
     .option('--backend <name>', 'tensorflow, webgpu, wasm or cpu (default: the fastest that works)')
     .addOption(
       new Option('--schedule <shape>', 'learning-rate schedule').choices([
@@ -147,6 +156,7 @@ async function runPretrain(flags: Flags): Promise<void> {
   }
   const directory = new RunDirectory(run!.path, keepLast === undefined ? {} : { keepLast });
   const compute = await initialise(flags);
+  const cluster = joinWorkers(flags);
   const model = GPT.create(modelConfig, { seed, tokenizer: data.tokenizer });
   try {
     if (!flags.quiet && flags.jsonl !== '-')
@@ -167,6 +177,7 @@ async function runPretrain(flags: Flags): Promise<void> {
           validation: data.validation,
           checkpoints: directory,
           resume: resuming,
+          cluster,
         }) as PretrainOptions,
       ),
     );

@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { initCompute } from '@gpt-lineage/compute';
+import { type Cluster, initCompute, joinCluster } from '@gpt-lineage/compute';
 import { writeFileAtomic } from '../node/atomic-files.js';
 import { jsonlLog, type MetricsLog, tensorBoardLog } from '../node/metrics-log.js';
 import type { RunDirectory } from '../node/run-directory.js';
@@ -21,11 +21,23 @@ export interface SessionFlags {
   quiet?: boolean;
   verbose?: boolean;
   backend?: string;
+  workers?: string;
+  workerIndex?: number;
+}
+
+/** Joins the other workers of a data-parallel run. @throws {UsageError} when the flags do not fit together */
+export function joinWorkers(flags: SessionFlags): Cluster | undefined {
+  const { workers, workerIndex } = flags;
+  if (workers === undefined && workerIndex === undefined) return undefined;
+  if (workers === undefined || workerIndex === undefined)
+    throw new UsageError('Data-parallel training needs both --workers HOST:PORT,… and --worker-index N.');
+  return joinCluster({ workers: workers.split(','), index: workerIndex });
 }
 
 /** Says early that a folder is taken. @throws {UsageError} */
 export async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void> {
-  if (flags.overwrite || flags.resume || !(await holdsRun(run))) return;
+  const keeps = (flags.workerIndex ?? 0) === 0;
+  if (flags.overwrite || flags.resume || !keeps || !(await holdsRun(run))) return;
   throw new UsageError(`${run.path} already holds a run: add --resume to go on, --overwrite to start anew.`);
 }
 
@@ -58,13 +70,15 @@ export async function runSession(
 ): Promise<{ end: EndEvent | undefined; shown: boolean }> {
   const stop = new AbortController();
   const logs: MetricsLog[] = [];
-  const progress = flags.quiet || flags.jsonl === '-' ? undefined : createProgress();
+  // The first worker keeps the run; the others only compute.
+  const keeps = (flags.workerIndex ?? 0) === 0;
+  const progress = flags.quiet || flags.jsonl === '-' || !keeps ? undefined : createProgress();
   const losses: number[] = [];
   let end: EndEvent | undefined;
   const removeHandlers = onInterrupt(stop);
   try {
     for await (const event of train(stop.signal)) {
-      if (event.type === 'start') {
+      if (event.type === 'start' && keeps) {
         if (flags.overwrite && !flags.resume) await clear(directory);
         await directory.open();
         await writeFileAtomic(join(directory.path, RUN_FILE), `${JSON.stringify(settings, null, 2)}\n`);

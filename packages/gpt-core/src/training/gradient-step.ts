@@ -1,4 +1,11 @@
-import { AdamW, capture, globalNorm, type OptimizerState, vectorsOnly } from '@gpt-lineage/compute';
+import {
+  AdamW,
+  allReduceMean,
+  capture,
+  globalNorm,
+  type OptimizerState,
+  vectorsOnly,
+} from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import { CheckpointError } from '../errors.js';
 import type { StateTensors } from './checkpoint-store.js';
@@ -63,9 +70,10 @@ export class GradientStep<Batch> {
     };
     this.#first = compile(add(true));
     this.#further = compile(add(false));
-    this.#measure = compile(
-      () => tf.stack([this.#lossSum, globalNorm([...this.#sums.values()])]) as tf.Tensor1D,
-    );
+    this.#measure = compile(() => {
+      if (options.cluster) this.#reduce();
+      return tf.stack([this.#lossSum, globalNorm([...this.#sums.values()])]) as tf.Tensor1D;
+    });
     this.#update = compile((learningRate: tf.Scalar, scale: tf.Scalar) => {
       for (const { rate, optimizer, names } of this.#optimizers) {
         const gradients = new Map(names.map((name) => [name, this.#sums.get(name)!]));
@@ -77,6 +85,13 @@ export class GradientStep<Batch> {
       average?.update();
     });
     this.#evaluate = compile((inputs: Inputs) => task.evaluate(inputs));
+  }
+
+  /** Replaces the sums of this worker by the mean over all of them. */
+  #reduce(): void {
+    const sums = Object.fromEntries([...this.#sums, ['', this.#lossSum]]);
+    for (const [name, mean] of Object.entries(allReduceMean(sums)))
+      (name === '' ? this.#lossSum : this.#sums.get(name)!).assign(mean);
   }
 
   /** Adds `weight ×` the gradients (and the loss) of one micro-batch. */
@@ -183,12 +198,16 @@ function createOptimizers(variables: ReadonlyMap<string, tf.Variable>, options: 
 
 /** How functions become programs: captured where the active backend has an executor, op by op otherwise. */
 function programs(options: PretrainOptions) {
-  const { execution = 'auto', precision = 'float32' } = options;
-  const captured = tf.getBackend() === 'tensorflow' ? 'tensorflow' : 'eager';
+  const { execution = 'auto', precision = 'float32', cluster } = options;
+  const captured = cluster || tf.getBackend() === 'tensorflow' ? 'tensorflow' : 'eager';
   const executor = execution === 'auto' ? captured : execution;
   return <Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): Program<Args, Result> => {
     if (executor !== 'eager')
-      return capture(fn, { executor, matmulPrecision: precision }) as unknown as Program<Args, Result>;
+      return capture(fn, {
+        executor,
+        matmulPrecision: precision,
+        ...(cluster && { cluster }),
+      }) as unknown as Program<Args, Result>;
     const run = async (...args: Args) => tf.tidy(() => fn(...args) as tf.TensorContainer) as Result;
     return Object.assign(run, { dispose: () => undefined });
   };

@@ -1,3 +1,4 @@
+import type { Cluster } from '@gpt-lineage/compute';
 import type { ValidationSource } from '../data/token-batch.js';
 import type { LoRA } from '../lora/lora.js';
 import type { CheckpointStore } from './checkpoint-store.js';
@@ -74,6 +75,12 @@ export interface PretrainOptions {
   resume?: boolean;
   /** Ends training after the current step, with a checkpoint. */
   signal?: AbortSignal;
+  /**
+   * Data-parallel training: this process's place among the workers (`joinCluster` of compute). Every worker runs the
+   * same call; each takes its share of the rows of every batch, so `batchSize` is that of all workers together. The
+   * first worker writes the checkpoints, all of them read them.
+   */
+  cluster?: Cluster;
   /**
    * `'auto'` (default): a captured graph where TensorFlow is the active backend, op by op elsewhere. `'onnx'` captures
    * for ONNX Runtime.

@@ -35,7 +35,8 @@ export async function* pretrain(
   checkSource(model, source);
   const { validation, validationBatches, adapter: _, ...rest } = options;
   const batchSize = options.batchSize ?? 12;
-  const microBatchSize = options.microBatchSize ?? batchSize;
+  const workers = options.cluster?.size ?? 1;
+  const microBatchSize = options.microBatchSize ?? Math.max(1, Math.floor(batchSize / workers));
   const tokensPerStep = batchSize * source.contextLength;
   const task = languageModelTask(model, source, options);
   if (options.adapter && options.adapter.model !== model)

@@ -14,6 +14,7 @@ export type RecipeTraining = Omit<
   | 'learningRateScale'
   | 'resume'
   | 'adapter'
+  | 'cluster'
 >;
 
 /** A published way to pretrain a model. */

@@ -38,10 +38,11 @@ export async function* trainingLoop<Batch>(
   options: LoopOptions,
 ): AsyncGenerator<TrainingEvent, void, void> {
   const { model } = task;
-  const { steps, seed = 0, checkpoints, signal, clipNorm = 1 } = options;
+  const { steps, seed = 0, signal, clipNorm = 1, cluster } = options;
+  const checkpoints = !cluster || cluster.index === 0 ? options.checkpoints : undefined;
   const microRows = options.microBatchSize ?? options.batchSize ?? 12;
   const fullRows = options.batchSize ?? 12;
-  checkSizes(fullRows, microRows);
+  checkSizes(fullRows, microRows, cluster?.size ?? 1);
   const variables = trainedVariables(task, options.trainable);
   const guard = new StepGuard(options.guard === false ? {} : options.guard);
   let settings: LoopOptions['settings'] = { ...options.settings, decay: decayOf(options) };
@@ -98,7 +99,7 @@ export async function* trainingLoop<Batch>(
 
   try {
     let resumedFrom: string | undefined;
-    const saved = options.resume ? await checkpoints?.latest() : undefined;
+    const saved = options.resume ? await options.checkpoints?.latest() : undefined;
     if (saved) {
       // A longer run keeps the schedule it began with, unless told otherwise.
       if (options.decay === undefined) settings = { ...settings, decay: saved.state.settings.decay ?? null };
@@ -133,20 +134,29 @@ export async function* trainingLoop<Batch>(
         return;
       }
       const from = performance.now();
-      const rows = rampedRows(progress.tokens, fullRows, options.contextLength, microRows, options.batchRamp);
+      const rows = rampedRows(
+        progress.tokens,
+        fullRows,
+        options.contextLength,
+        microRows * (cluster?.size ?? 1),
+        options.batchRamp,
+      );
       const batch = await task.next(rows);
       const targets = task.targets(batch);
       if (targets === 0)
         throw new TrainingError(
           `The batch of step ${progress.step + 1} has no token to train on: check the loss mask of the source.`,
         );
-      for (let row = 0, index = 0; row < rows; row += microRows, index++) {
+      // This worker's share of the rows: all of them, unless there are others.
+      const [first, last] = shareOf(rows, cluster);
+      for (let row = first; row < last; row += microRows) {
         const micro = task.micro(batch, row, row + microRows);
         // Every target weighs the same, however the batch was cut.
         await stepper.accumulate(
           micro,
-          task.targets(micro) / targets,
-          hash32(seed, progress.step, index) >>> 1,
+          // The workers' sums are averaged, hence the factor.
+          (task.targets(micro) / targets) * (cluster?.size ?? 1),
+          hash32(seed, progress.step, row) >>> 1,
         );
       }
       const { loss, gradientNorm } = await stepper.measure();
@@ -251,13 +261,25 @@ function scheduleOf(
   return ({ step, tokens }) => schedule(options.scheduleUnit === 'tokens' ? tokens : step);
 }
 
-function checkSizes(fullRows: number, microRows: number): void {
+function checkSizes(fullRows: number, microRows: number, workers: number): void {
   for (const [field, value] of [
     ['batchSize', fullRows],
     ['microBatchSize', microRows],
   ] as const)
     if (!Number.isInteger(value) || value < 1)
       throw new TrainingError(`${field} is ${value}: give a positive whole number.`, { field });
+  if (workers > 1 && fullRows % (workers * microRows) !== 0)
+    throw new TrainingError(
+      `batchSize is ${fullRows}: with ${workers} workers and micro-batches of ${microRows} rows give a multiple of ${workers * microRows}.`,
+      { field: 'batchSize' },
+    );
+}
+
+/** Rows [first, last) of a batch that this worker trains on. */
+function shareOf(rows: number, cluster: PretrainOptions['cluster']): readonly [number, number] {
+  if (!cluster) return [0, rows];
+  const share = rows / cluster.size;
+  return [cluster.index * share, (cluster.index + 1) * share];
 }
 
 function trainedVariables<Batch>(
