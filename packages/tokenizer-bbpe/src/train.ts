@@ -18,7 +18,7 @@ export interface TrainOptions {
   minFrequency?: number;
   /** They get the first ids, in this order. Default: none. */
   specialTokens?: readonly string[];
-  /** No token gets longer than this many bytes. Default: no limit. */
+  /** Merged tokens stay shorter than this many bytes, but for pairs of single ones (as in Hugging Face's trainer). Default: no limit. */
   maxTokenLength?: number;
   /** The split pattern. Default: GPT-2's. */
   pattern?: string | RegExp;

@@ -16,7 +16,7 @@ export interface BPETrainOptions {
   initialAlphabet?: Iterable<string>;
   /** Keep only this many of the characters that are seen, the most frequent ones. Default: all. */
   limitAlphabet?: number;
-  /** No token gets longer than this many characters. Default: no limit. */
+  /** Merged tokens stay shorter than this many characters, but for pairs of single ones. Default: no limit. */
   maxTokenLength?: number;
   /**
    * Distinct words kept at most. Beyond it the rarest are dropped (lossy counting, Manku and Motwani 2002). Default:

@@ -26,7 +26,7 @@ export interface LearnMergesOptions {
   vocabSize: number;
   /** Pairs that occur less often are not merged. */
   minFrequency: number;
-  /** No token gets longer than this many symbols. */
+  /** Merged tokens stay shorter than this many symbols, but for pairs of single symbols (as in Hugging Face's trainer). */
   maxTokenLength?: number | undefined;
   onProgress?: ((progress: TrainingProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
@@ -129,7 +129,7 @@ class Learner {
         this.#wordOf[i] = word;
         this.#previous[i] = i === offsets[word] ? -1 : i - 1;
         this.#next[i] = i + 1 === end ? -1 : i + 1;
-        if (i + 1 < end && maxLength >= 2) this.#add(i, symbols[i]!, symbols[i + 1]!, counts[word]!);
+        if (i + 1 < end) this.#add(i, symbols[i]!, symbols[i + 1]!, counts[word]!);
       }
     }
     this.#enterRisen();
@@ -185,7 +185,7 @@ class Learner {
   }
 
   #addIfShort(at: number, left: number, right: number, weight: number): void {
-    if (this.#lengths[left]! + this.#lengths[right]! <= this.#maxLength) this.#add(at, left, right, weight);
+    if (this.#lengths[left]! + this.#lengths[right]! < this.#maxLength) this.#add(at, left, right, weight);
   }
 
   #add(at: number, left: number, right: number, weight: number): void {

@@ -9,6 +9,14 @@ export function cl100kScanner(): Scanner {
   const tests = new CharacterTests(byteClasses([LETTER, NUMBER, MARK | OTHER]));
   return (bytes, at) => {
     const first = bytes[at]!;
+    // Most pieces: perhaps a space, then ASCII letters followed by ASCII.
+    let plain = first === 0x20 ? at + 1 : at;
+    let byte = bytes[plain]! | 0x20;
+    if (byte >= 0x61 && byte <= 0x7a) {
+      do byte = bytes[++plain]! | 0x20;
+      while (byte >= 0x61 && byte <= 0x7a);
+      if (byte < 0x80) return plain;
+    }
     const kind = tests.classAt(bytes, at);
     if ((kind & LETTER) !== 0) return tests.skip(bytes, at, LETTER);
     if ((kind & NUMBER) !== 0) return upToThreeNumbers(tests, bytes, at);

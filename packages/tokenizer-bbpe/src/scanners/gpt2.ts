@@ -9,6 +9,14 @@ export function gpt2Scanner(): Scanner {
   const tests = new CharacterTests(byteClasses([LETTER, NUMBER, MARK | OTHER]));
   return (bytes, at) => {
     const first = bytes[at]!;
+    // Most pieces: perhaps a space, then ASCII letters followed by ASCII.
+    let plain = first === 0x20 ? at + 1 : at;
+    let byte = bytes[plain]! | 0x20;
+    if (byte >= 0x61 && byte <= 0x7a) {
+      do byte = bytes[++plain]! | 0x20;
+      while (byte >= 0x61 && byte <= 0x7a);
+      if (byte < 0x80) return plain;
+    }
     if (first === 0x27) {
       const length = contraction(bytes, at, false);
       if (length > 0) return at + length;

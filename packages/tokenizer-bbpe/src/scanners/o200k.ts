@@ -57,6 +57,15 @@ export function o200kScanner(): Scanner {
 
   return (bytes, at) => {
     const first = bytes[at]!;
+    // Most pieces: perhaps a space, perhaps a capital, small letters, all ASCII and followed by ASCII.
+    let plain = first === 0x20 ? at + 1 : at;
+    let byte = bytes[plain]!;
+    if (byte >= 0x41 && byte <= 0x5a) byte = bytes[++plain]!;
+    if (byte >= 0x61 && byte <= 0x7a) {
+      do byte = bytes[++plain]!;
+      while (byte >= 0x61 && byte <= 0x7a);
+      if (byte < 0x80 && byte !== 0x27) return plain;
+    }
     const kind = tests.classAt(bytes, at);
     if ((kind & LETTER) !== 0) return withContraction(bytes, word(bytes, at));
     if ((kind & NUMBER) !== 0) return upToThreeNumbers(tests, bytes, at);
