@@ -113,3 +113,14 @@ export function gptLoss(w: GptWeights, shape: GptShape, tokens: tf.Tensor, targe
   const logits = linear(layerNorm(x, w.g, w.b), w.wte, null, { transposeWeight: true });
   return softmaxCrossEntropy(logits, tf.reshape(targets, [-1])) as tf.Scalar;
 }
+
+/** For counting steps, not for speed. */
+export const tinyShape: GptShape = {
+  vocabSize: 65,
+  contextLength: 16,
+  nLayer: 1,
+  nEmbd: 16,
+  nHead: 2,
+  batch: 2,
+  length: 8,
+};

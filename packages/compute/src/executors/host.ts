@@ -18,15 +18,12 @@ export function builtin<T>(name: string): T | undefined {
   return nodeProcess()?.getBuiltinModule?.(name) as T | undefined;
 }
 
-declare const __filename: string | undefined;
-
 /** `require` of this package: finds its optional dependencies wherever it is installed. */
 export function requireOptional<T>(name: string): T | undefined {
   const module = builtin<{ createRequire(from: string): (name: string) => unknown }>('module');
   if (module === undefined) return undefined;
-  const here = typeof __filename === 'string' ? __filename : import.meta.url;
   try {
-    return module.createRequire(here)(name) as T;
+    return module.createRequire(import.meta.url)(name) as T;
   } catch (error) {
     if ((error as { code?: string }).code === 'MODULE_NOT_FOUND') return undefined;
     throw error;
