@@ -1,5 +1,6 @@
 import '@gpt-lineage/compute';
 
+export type { SaveOptions } from './checkpoint/save.js';
 export {
   type Activation,
   type ClipConfig,
@@ -61,6 +62,7 @@ export type { RawImage } from './preprocess/raw-image.js';
 export { type Interpolation, resample } from './preprocess/resample.js';
 export { Random } from './random.js';
 export { SafetensorsError } from './safetensors/errors.js';
+export { loadTokenizer } from './text/load-tokenizer.js';
 export { type TextEncoderLike, type TokenizeOptions, tokenize } from './text/tokenize.js';
 export { type AugmentOptions, augment } from './training/augment.js';
 export {

@@ -3,7 +3,7 @@
  *
  *   pnpm --filter @gpt-lineage/vision-clip emoji [--steps 900] [--seed 1] [--out examples/emoji]
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -16,14 +16,11 @@ import {
   ContrastiveTrainer,
   countParameters,
   defaultLogitScale,
-  encodeImages,
-  encodeTexts,
-  pairRanks,
-  Random,
-  summarizeRanks,
+  type Random,
   tokenize,
 } from '@gpt-lineage/vision-clip';
 import { caption, type Emoji, loadEmoji, split } from './data.js';
+import { markdown, measure, show } from './report.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -133,54 +130,25 @@ for await (const event of trainer.run()) {
       `step ${step}/${steps}  loss ${loss.toFixed(3)}  in-batch ${(100 * imageAccuracy).toFixed(0)} %  scale ${logitScale.toFixed(1)}  ${examplesPerSecond.toFixed(0)} pairs/s  ${Math.ceil(etaSeconds / 60)} min left`,
     );
   }
-  if (event.step % 150 === 0 && event.step < steps) await report(`step ${event.step}`);
+  if (event.step % 150 === 0 && event.step < steps) show(await measure(clip, heldOut));
 }
 const minutes = (performance.now() - started) / 60_000;
 
-async function report(title: string) {
-  const images = await encodeImages(
-    clip,
-    heldOut.map(({ image }) => clip.preprocess(image)),
-  );
-  const out: Record<string, ReturnType<typeof withInterval>> = {};
-  for (const [kind, texts] of [
-    ['names', heldOut.map(({ name }) => name.toLowerCase())],
-    ['names and tags', heldOut.map(caption)],
-  ] as const) {
-    const embeds = await encodeTexts(clip, tokenize(texts, tokenizer, config.text!));
-    out[`image → text, ${kind}`] = withInterval(await pairRanks(images, embeds));
-    out[`text → image, ${kind}`] = withInterval(await pairRanks(embeds, images));
-    embeds.dispose();
-  }
-  images.dispose();
-  for (const [name, { recallAt1, recallAt5, recallAt10, interval5 }] of Object.entries(out)) {
-    const percent = [recallAt1, recallAt5, recallAt10].map((r) => (100 * r).toFixed(1)).join(' / ');
-    console.log(
-      `  ${title}  ${name}: R@1/5/10 ${percent} %, R@5 in [${interval5.map((r) => (100 * r).toFixed(1)).join(', ')}]`,
-    );
-  }
-  return out;
-}
-
-/** With the 95 % interval of R@5 from 2,000 bootstrap samples of the queries. */
-function withInterval(ranks: Int32Array) {
-  const random = new Random(7);
-  const hits = Array.from({ length: 2000 }, () => {
-    let sum = 0;
-    for (let i = 0; i < ranks.length; i++) sum += ranks[random.integer(ranks.length)]! <= 5 ? 1 : 0;
-    return sum / ranks.length;
-  }).sort((a, b) => a - b);
-  return { ...summarizeRanks(ranks), interval5: [hits[50]!, hits[1949]!] as const };
-}
-
-const result = await report('held out');
-mkdirSync(flags.out, { recursive: true });
-await clip.save(`${flags.out}/model`);
-const chance = 5 / heldOut.length;
+trainer.dispose();
+// What is kept is what is measured: half-precision weights, read back from disk.
+const folder = `${flags.out}/model`;
+await clip.save(folder, { dtype: 'F16' });
+clip.dispose();
+using saved = await CLIP.load(folder);
+const measured = await measure(saved, heldOut);
+show(measured);
+const setting = [
+  `${(countParameters(config) / 1e6).toFixed(2)} M parameters, ${steps} steps of ${flags.batch} pairs, seed ${seed}, from scratch on ${train.length} OpenMoji pictures.`,
+  `${minutes.toFixed(1)} minutes on ${cpus().length} cores (${cpus()[0]?.model}), ${compute.backend} (${compute.library} ${compute.version}), Node ${process.version}, ${new Date().toISOString().slice(0, 10)}.`,
+  `Final loss ${curve.at(-1)?.loss.toFixed(2)} nats (an ignorant model has ln ${flags.batch} = ${Math.log(Number(flags.batch)).toFixed(2)}), scale ${curve.at(-1)?.logitScale.toFixed(1)}.`,
+];
+writeFileSync(`${flags.out}/report.md`, markdown(measured, heldOut.length, setting));
 writeFileSync(
   `${flags.out}/report.json`,
-  `${JSON.stringify({ date: new Date().toISOString(), machine: cpus()[0]?.model, backend: compute, node: process.version, steps, seed, minutes, parameters: countParameters(config), trained: train.length, heldOut: heldOut.length, chanceRecallAt5: chance, retrieval: result, curve }, null, 1)}\n`,
+  `${JSON.stringify({ setting, heldOut: heldOut.length, chanceRecallAt5: 5 / heldOut.length, retrieval: measured, curve }, null, 1)}\n`,
 );
-console.log(`chance R@5 ${(100 * chance).toFixed(1)} %; ${minutes.toFixed(1)} minutes`);
-trainer.dispose();
-clip.dispose();

@@ -56,13 +56,14 @@ export function exportParameter(
   foreign: ForeignParameter,
   read: () => Promise<Float32Array>,
   reshaped: readonly number[],
+  dtype: 'F32' | 'F16' | 'BF16' = 'F32',
 ): Record<string, SafetensorsInput> {
   const shape = foreignShape(spec, foreign) ?? reshaped;
   const partSize = sizeOf(shape);
   const out: Record<string, SafetensorsInput> = {};
   foreign.names.forEach((name, part) => {
     out[name] = {
-      dtype: 'F32',
+      dtype,
       shape,
       data: async () => {
         const values = permute(await read(), spec.shape, foreign.layout, 'export');

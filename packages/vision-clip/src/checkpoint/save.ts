@@ -8,6 +8,11 @@ import { type SafetensorsInput, safetensorsChunks } from '../safetensors/write.j
 import { toHuggingFaceConfig, toOpenClipConfig } from './config-json.js';
 import { exportParameter } from './convert.js';
 
+export interface SaveOptions {
+  /** How weights are stored. Halves are half as large and lose 11 bits (`F16`) or 16 (`BF16`). Default `F32`. */
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
+}
+
 /**
  * Writes a folder that transformers loads (`config.json`, `model.safetensors`, `preprocessor_config.json`), or, for
  * a ResNet, which transformers does not have, one that open_clip loads. Each file is replaced atomically, weights
@@ -19,6 +24,7 @@ export async function saveCheckpoint(
   parameters: Parameters,
   preprocess: PreprocessConfig,
   extraFiles: ReadonlyMap<string, Uint8Array>,
+  { dtype = 'F32' }: SaveOptions = {},
 ): Promise<void> {
   const isResNet = config.vision?.kind === 'resnet';
   const names = isResNet ? openClipNames(config) : huggingFaceNames(config);
@@ -26,7 +32,7 @@ export async function saveCheckpoint(
   for (const spec of parameterSpecs(config)) {
     const foreign = names.get(spec.name)!;
     const read = async () => (await parameters.get(spec.name).data()) as Float32Array;
-    Object.assign(tensors, exportParameter(spec, foreign, read, reshapedShape(spec.name, config)));
+    Object.assign(tensors, exportParameter(spec, foreign, read, reshapedShape(spec.name, config), dtype));
   }
   const weights = safetensorsChunks(tensors, { metadata: { format: 'pt' } });
   await folder.write(isResNet ? 'open_clip_model.safetensors' : 'model.safetensors', weights);

@@ -2,7 +2,7 @@ import { linear } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import { platform } from '#platform';
 import { loadCheckpoint } from '../checkpoint/load.js';
-import { saveCheckpoint } from '../checkpoint/save.js';
+import { type SaveOptions, saveCheckpoint } from '../checkpoint/save.js';
 import { type ClipConfig, type PresetName, presets, type TextConfig, validateConfig } from '../config.js';
 import { ClipConfigError, ClipInputError } from '../errors.js';
 import { similarityLogits } from '../loss/contrastive.js';
@@ -105,9 +105,16 @@ export class CLIP implements Disposable {
   }
 
   /** Writes a folder that transformers loads; ResNets are written as open_clip has them. */
-  async save(location: string | URL): Promise<void> {
+  async save(location: string | URL, options: SaveOptions = {}): Promise<void> {
     const folder = await platform.openFolder(location);
-    await saveCheckpoint(folder, this.config, this.parameters, this.preprocessConfig, this.extraFiles);
+    await saveCheckpoint(
+      folder,
+      this.config,
+      this.parameters,
+      this.preprocessConfig,
+      this.extraFiles,
+      options,
+    );
   }
 
   /** Images as this model wants them: `preprocess` with `preprocessConfig`. */
