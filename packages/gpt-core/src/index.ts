@@ -47,6 +47,8 @@ export {
   TokenizationError,
   TokenizerMismatchError,
 } from './errors.js';
+export { type GGUFOptions, ggufChunks } from './export/gguf.js';
+export { exportOnnx, type OnnxOptions } from './export/onnx.js';
 export {
   evaluateTask,
   type FinetuneOptions,

@@ -8,6 +8,7 @@ import { type GenerateOptions, type ResolvedOptions, resolveOptions } from './op
 import { logSumExp } from './probabilities.js';
 import { type FinishReason, type GeneratedToken, Sequence, type TokenLogProb } from './sequence.js';
 import type { DecodeSession } from './session.js';
+import { lookupDrafter, modelDrafter, speculate } from './speculative.js';
 
 /** A prompt: text (the model then needs a tokenizer) or token ids. */
 export type Prompt = string | readonly number[];
@@ -154,6 +155,13 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
   let active = state.sequences.filter((sequence) => sequence.finishReason === undefined);
   if (active.length === 0 && !options.promptLogprobs) return;
 
+  if (options.draft && state.sequences.length > 1) {
+    throw new InvalidArgumentError(
+      'draft',
+      `${state.sequences.length} samples`,
+      'it guesses for one sample of one prompt',
+    );
+  }
   const longest = Math.max(...prompts.map((ids) => ids.length));
   const capacity = Math.min(contextLength, longest + Math.max(1, options.maxTokens));
   let session: DecodeSession | undefined = openSession(model, {
@@ -161,6 +169,7 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
     rows: state.sequences.length,
     weights: options.weights,
     memory: run.memory,
+    slack: options.draft ? options.draftTokens : 0,
   });
   try {
     const first = await session.read(prompts, options.promptLogprobs);
@@ -168,6 +177,31 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
     if (active.length === 0) return;
     await session.select(active.map((sequence) => sequence.prompt));
     let logits = active.map((sequence) => first[sequence.prompt]!.at(-1)!);
+    if (options.draft) {
+      const [sequence] = active as [Sequence];
+      const drafter =
+        options.draft === 'lookup' ? lookupDrafter() : modelDrafter(options.draft, model, capacity);
+      try {
+        const tokens = speculate(session, sequence, logits[0]!, drafter, options.draftTokens, capacity);
+        for (;;) {
+          const { value, done } = await tokens.next();
+          if (done) {
+            if (value === undefined) return;
+            logits = [value];
+            break;
+          }
+          yield { ...value, choice: sequence.row, prompt: sequence.prompt };
+          if (options.signal) await breath();
+          if (options.signal?.aborted && sequence.finishReason === undefined) {
+            const text = sequence.finish('abort');
+            if (text) yield { ...lastToken(sequence), text, choice: sequence.row, prompt: sequence.prompt };
+            return;
+          }
+        }
+      } finally {
+        drafter.dispose();
+      }
+    }
 
     while (active.length > 0) {
       for (const [at, sequence] of active.entries()) {

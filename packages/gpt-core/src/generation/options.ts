@@ -1,5 +1,6 @@
 import type { GPTConfig } from '../config/config.js';
 import { InvalidArgumentError } from '../errors.js';
+import type { GPT } from '../model/gpt.js';
 import type { WeightStorage } from './captured-session.js';
 import type { JsonSchema } from './json-schema.js';
 import type { LogitsProcessor, StoppingCriterion } from './logits-processor.js';
@@ -50,6 +51,11 @@ export interface GenerateOptions {
   readonly eosTokenIds?: readonly number[];
   /** Of the sampling; sample `i` of a prompt uses its own stream. Default 0. */
   readonly seed?: number;
+  /**
+   * One seed per prompt, in place of `seed`: prompts of one batch are then sampled independently. With one `seed`
+   * each prompt is sampled as if it were alone, so equal prompts give equal texts.
+   */
+  readonly seeds?: readonly number[];
   /** Samples for each prompt, from one prefill. Default 1. */
   readonly n?: number;
   /** Generate this many samples and keep the `n` with the best mean log-probability. Default `n`. */
@@ -80,6 +86,13 @@ export interface GenerateOptions {
    * exact; they need ONNX Runtime. Default `float32`.
    */
   readonly weights?: WeightStorage;
+  /**
+   * A smaller model of the same vocabulary that guesses ahead, or `lookup`: what followed the last two tokens before.
+   * The text does not change, only the time. For one sample of one prompt.
+   */
+  readonly draft?: GPT | 'lookup';
+  /** Tokens guessed at a time. Default 4. */
+  readonly draftTokens?: number;
   /** Ends generation; sequences so far are returned with `finishReason: 'abort'`. */
   readonly signal?: AbortSignal;
 }
@@ -92,6 +105,7 @@ export interface ResolvedOptions {
   readonly stop: readonly string[];
   readonly eosTokenIds: readonly number[];
   readonly seed: number;
+  readonly seeds: readonly number[] | undefined;
   readonly n: number;
   readonly bestOf: number;
   readonly numBeams: number;
@@ -104,6 +118,8 @@ export interface ResolvedOptions {
   readonly contextOverflow: 'slide' | 'stop';
   readonly truncatePrompt: boolean;
   readonly weights: WeightStorage;
+  readonly draft: GPT | 'lookup' | undefined;
+  readonly draftTokens: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -126,6 +142,7 @@ const known: Readonly<Record<keyof GenerateOptions, true>> = {
   stop: true,
   eosTokenIds: true,
   seed: true,
+  seeds: true,
   n: true,
   bestOf: true,
   numBeams: true,
@@ -139,6 +156,8 @@ const known: Readonly<Record<keyof GenerateOptions, true>> = {
   contextOverflow: true,
   truncatePrompt: true,
   weights: true,
+  draft: true,
+  draftTokens: true,
   signal: true,
 };
 
@@ -192,6 +211,7 @@ export function resolveOptions(
     stop: typeof stop === 'string' ? [stop] : stop,
     eosTokenIds,
     seed: whole('seed', 0, Number.MIN_SAFE_INTEGER),
+    seeds: options.seeds,
     n,
     bestOf,
     numBeams,
@@ -204,6 +224,8 @@ export function resolveOptions(
     contextOverflow,
     truncatePrompt: options.truncatePrompt ?? false,
     weights: storageOf(options.weights),
+    draft: options.draft,
+    draftTokens: whole('draftTokens', 4, 1),
     signal: options.signal,
   };
 }

@@ -60,7 +60,7 @@ export class Sequence implements LogitsContext {
     this.tokenIds = [...promptIds];
     this.promptLength = promptIds.length;
     this.#options = options;
-    this.#random = new Random(options.seed, `sample ${row}`);
+    this.#random = new Random(options.seeds?.[prompt] ?? options.seed, `sample ${row}`);
     this.#decoder = tokenizer && new TokenTextDecoder(tokenizer);
     this.#stops = new StopStrings(options.stop);
     this.#constraint = constraint;

@@ -83,20 +83,19 @@ export function jinjaTemplate(
     name: 'jinja',
     stop: options.stop ?? [],
     render: (messages, { addGenerationPrompt = false, variables = {} } = {}) => {
-      const refuse = (message: string) => {
-        throw new ChatTemplateError(`The chat template refuses the messages: ${message}`);
-      };
       try {
         return template.render({
           ...options.variables,
           ...variables,
           messages: checked(messages),
           add_generation_prompt: addGenerationPrompt,
-          raise_exception: refuse,
         });
       } catch (cause) {
         if (GptLineageError.isInstance(cause)) throw cause;
-        throw new ChatTemplateError(`The chat template failed: ${(cause as Error).message}`, { cause });
+        // `raise_exception` in a template ends here as well.
+        throw new ChatTemplateError(`The chat template refuses the messages: ${(cause as Error).message}`, {
+          cause,
+        });
       }
     },
   };

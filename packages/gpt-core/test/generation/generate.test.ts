@@ -217,6 +217,38 @@ describe('sampling', () => {
   });
 });
 
+describe('speculative decoding', () => {
+  it.each([
+    { temperature: 0, eosTokenIds: [] },
+    { temperature: 1.1, topK: 20, seed: 4 },
+  ])('gives the same text as plain decoding: %j', async (options) => {
+    const { gpt2, gpt3 } = models;
+    // A draft that is often right: the model itself with small noise on one matrix.
+    const near = await GPT.load(fixturePath('gpt2-tiny/model'));
+    const table = near.variables.get('transformer.h.2.mlp.c_proj.weight')!;
+    const noisy = tf.tidy(() => tf.mul(table, 1.05));
+    table.assign(noisy);
+    noisy.dispose();
+    const prompt = [7, 8, 7, 8, 7];
+    // Longer than the context, so that room for guesses runs out.
+    const plain = await gpt2.generate(prompt, { ...options, maxTokens: 70 });
+    for (const draft of [near, gpt3, 'lookup'] as const) {
+      const fast = await gpt2.generate(prompt, { ...options, maxTokens: 70, draft, draftTokens: 3 });
+      expect(fast.tokenIds).toEqual(plain.tokenIds);
+    }
+    near.dispose();
+  });
+
+  it('needs one vocabulary and one sample', async () => {
+    const other = GPT.create({ vocabSize: 9, contextLength: 8, nLayer: 1, nHead: 1, nEmbd: 4 });
+    await expect(models.gpt2.generate([1], { draft: other })).rejects.toThrow(
+      /vocabulary of the model \(500\)/,
+    );
+    await expect(models.gpt2.generate([1], { draft: 'lookup', n: 2 })).rejects.toThrow(/one sample/);
+    other.dispose();
+  });
+});
+
 describe('beyond the context', () => {
   it('slides, or stops', async () => {
     const prompt = [1, 2, 3, 4];
