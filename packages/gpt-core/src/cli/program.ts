@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describeError } from './errors.js';
 import { registerFinetune } from './finetune.js';
+import { registerConvert } from './convert.js';
 import { registerGenerate } from './generate.js';
 import { registerInfo } from './info.js';
 import { registerPretrain } from './pretrain.js';
@@ -19,6 +20,7 @@ export function createProgram(): Command {
   registerGenerate(program);
   registerScore(program);
   registerInfo(program);
+  registerConvert(program);
   return program;
 }
 
