@@ -22,6 +22,7 @@ import { type BenchResult, median, report } from './report.js';
 
 const quick = process.argv.includes('--quick');
 const only = process.argv.find((arg) => arg.startsWith('--case='))?.slice('--case='.length);
+const stepsAsked = process.argv.find((arg) => arg.startsWith('--steps='))?.slice('--steps='.length);
 const here = fileURLToPath(new URL('.', import.meta.url));
 const text = readFileSync(join(here, '../data/tinyshakespeare.txt'), 'utf8');
 const tokenizer = CharacterTokenizer.train(text);
@@ -67,7 +68,8 @@ const cases: Case[] = [
 const { backend } = await initCompute();
 const results: BenchResult[] = [];
 for (const entry of cases)
-  if (only === undefined || entry.name.startsWith(only)) results.push(...(await run(entry)));
+  if (only === undefined || entry.name.startsWith(only)) 
+    results.push(...(await run(stepsAsked === undefined ? entry : { ...entry, steps: Number(stepsAsked) })));
 report('gpt-core/pretrain', results, { backend });
 
 async function run({ name, recipe, batchSize, steps, turn, precision }: Case): Promise<BenchResult[]> {

@@ -91,10 +91,22 @@ export class RunDirectory implements CheckpointStore {
         join(this.path, BEST_FILE),
         `${JSON.stringify({ checkpoint: basename(path), step: state.step, loss: state.bestLoss }, null, 2)}\n`,
       );
-    for (const name of await readdir(path))
-      if (!RUN_FILES.has(name)) await linkAtomic(join(path, name), join(this.path, name));
+    await this.#publish(path);
     await this.#prune();
     return path;
+  }
+
+  async finish(model: TrainableModel): Promise<void> {
+    const path = join(this.path, 'final');
+    await writeDirectoryAtomic(path, (temporary) => model.save(temporary));
+    await this.#publish(path);
+    await rm(path, { recursive: true, force: true });
+  }
+
+  /** Makes the model files of a folder those of the run. */
+  async #publish(from: string): Promise<void> {
+    for (const name of await readdir(from))
+      if (!RUN_FILES.has(name)) await linkAtomic(join(from, name), join(this.path, name));
   }
 
   /** @throws {CheckpointError} when the newest checkpoint is damaged */

@@ -37,6 +37,8 @@ export interface CheckpointStore {
     readonly tensors: StateTensors;
     readonly isBest: boolean;
   }): Promise<string>;
+  /** Exports the model that a finished run ends with: the averaged weights, when the run averages them. */
+  finish(model: TrainableModel): Promise<void>;
   /** The newest checkpoint, or `undefined` for a new run. */
   latest(): Promise<SavedTraining | undefined>;
   /** Keeps a batch that made training fail, for study. */

@@ -50,7 +50,10 @@ export interface PretrainOptions {
   learningRateScale?: (name: string) => number;
   /** Train these low-rank adapters and nothing else; checkpoints then hold the adapters. */
   adapter?: LoRA;
-  /** Weight average `average = decay × average + (1 − decay) × weights`, used for validation and export. */
+  /**
+   * Weight average `average = decay × average + (1 − decay) × weights`: what is validated, and what the model holds
+   * when the run is over.
+   */
   emaDecay?: number;
   /** Recompute each block in the backward pass: less memory, about a third more time. Default `false`. */
   gradientCheckpointing?: boolean;

@@ -97,6 +97,15 @@ export async function* trainingLoop<Batch>(
     epochs: task.epochs(),
   });
 
+  /** What a run that came to its end leaves behind. */
+  const finish = async (reason: EndEvent['reason']): Promise<EndEvent> => {
+    if (average) {
+      average.adopt();
+      await checkpoints?.finish(model);
+    }
+    return end(reason);
+  };
+
   try {
     let resumedFrom: string | undefined;
     const saved = options.resume ? await options.checkpoints?.latest() : undefined;
@@ -225,11 +234,11 @@ export async function* trainingLoop<Batch>(
         savedAt = progress.step;
       }
       if (stopEarly) {
-        yield end('early-stop');
+        yield await finish('early-stop');
         return;
       }
     }
-    yield end('completed');
+    yield await finish('completed');
   } finally {
     stepper.dispose();
     average?.dispose();

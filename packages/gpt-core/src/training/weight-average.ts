@@ -35,6 +35,11 @@ export class WeightAverage {
     };
   }
 
+  /** Makes the average the model's weights for good. */
+  adopt(): void {
+    for (const { weight, average } of this.#pairs) tf.tidy(() => weight.assign(tf.clone(average)));
+  }
+
   tensors(): Promise<StateTensors> {
     return readStateTensors(this.#pairs.map(({ name, average }) => [PREFIX + name, average] as const));
   }

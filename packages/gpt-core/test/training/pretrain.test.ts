@@ -12,6 +12,7 @@ import {
   type TokenBatch,
   type TokenSource,
   TrainingError,
+  validationLoss,
   textSource,
 } from '../../src/index.js';
 import { RunDirectory } from '../../src/node/index.js';
@@ -43,7 +44,7 @@ describe('the loop', () => {
       pretrain(
         model,
         train,
-        options({ steps: 150, validateEvery: 150, validation: validation!, validationBatches: 8 }),
+        options({ steps: 100, validateEvery: 100, validation: validation!, validationBatches: 8 }),
       ),
     );
     const counts = new Map<string, number>();
@@ -51,9 +52,9 @@ describe('the loop', () => {
     let entropy = 0;
     for (const count of counts.values()) entropy -= (count / verse.length) * Math.log(count / verse.length);
     const last = events.filter((event) => event.type === 'validation').at(-1);
-    expect(last!.loss).toBeLessThan(0.7 * entropy);
+    expect(last!.loss).toBeLessThan(0.8 * entropy);
     expect(last!.bitsPerByte).toBeCloseTo(last!.loss / Math.LN2, 6);
-    expect(events.at(-1)).toMatchObject({ type: 'end', reason: 'completed', step: 150 });
+    expect(events.at(-1)).toMatchObject({ type: 'end', reason: 'completed', step: 100 });
   });
 
   it('leaks no tensors: not per step, not at the end, not when the reader leaves', async () => {
@@ -242,7 +243,7 @@ describe('the loop', () => {
 describe('resume', () => {
   const dropout = { residualDropout: 0.1, attentionDropout: 0.1, embeddingDropout: 0.1 };
   const settings = () => ({
-    ...options({ steps: 12, emaDecay: 0.8, microBatchSize: 2, checkpointEvery: 3, seed: 9 }),
+    ...options({ steps: 8, emaDecay: 0.8, microBatchSize: 2, checkpointEvery: 3, seed: 9 }),
     validation: sources().validation!,
   });
 
@@ -250,7 +251,7 @@ describe('resume', () => {
     using whole = create(dropout);
     const expected = curve(await collect(pretrain(whole, sources().train, settings())));
     const weights = await weightsOf(whole);
-    for (const stopAt of [3, 7, 11]) {
+    for (const stopAt of [3, 5]) {
       const run = new RunDirectory(join(folder, `resume-${stopAt}`));
       using first = create(dropout);
       const stop = new AbortController();
@@ -271,6 +272,23 @@ describe('resume', () => {
       expect([...curve(head), ...curve(tail)]).toEqual(expected);
       expect(await weightsOf(second)).toEqual(weights);
     }
+  });
+
+  it('ends with the averaged weights, in the model and in the folder', async () => {
+    const run = new RunDirectory(join(folder, 'average'));
+    using model = create();
+    const { train, validation } = sources();
+    const events = await collect(
+      pretrain(model, train, options({ emaDecay: 0.9, validation: validation!, checkpoints: run })),
+    );
+    const last = events.filter((event) => event.type === 'validation').at(-1)!;
+    const measured = await validationLoss(model, validation!, { batchSize: 4, maxBatches: 2 });
+    expect(measured.loss).toBeCloseTo(last.loss, 6);
+    using saved = await GPT.load(join(folder, 'average'));
+    expect(await weightsOf(saved)).toEqual(await weightsOf(model));
+    // The checkpoint keeps the raw weights, to go on from.
+    using raw = await GPT.load(join(folder, 'average', 'checkpoints', 'step-00000012'));
+    expect(await weightsOf(raw)).not.toEqual(await weightsOf(model));
   });
 
   it('can be made longer; the schedule stays the first run’s', async () => {
