@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buckets, candidateProbability } from '../src/dedup/bands.js';
+import { plainSignature } from '../src/dedup/minhash.js';
+import { SimdMinHash } from '../src/dedup/minhash-simd.js';
 import { partsOf, removeParts } from '../src/dedup/repeated-parts.js';
 import { jaccard } from '../src/dedup/shingles.js';
 import { UnionFind } from '../src/dedup/union-find.js';
@@ -131,6 +133,29 @@ describe('fuzzy deduplication', () => {
       );
       expect(estimateJaccard(hasher.signature(a), hasher.signature(b))).toBeLessThan(similarities[i]! + 0.1);
     }
+  });
+
+  it('computes with SIMD what the definition says, for any number of shingles and orders', () => {
+    const draw = new Random(8);
+    for (const [orders, count] of [
+      [128, 300],
+      [16, 1],
+      [256, 0],
+      [64, 70_000],
+      [1024, 5],
+      [7, 40],
+    ] as const) {
+      const numbers = (length: number) => Int32Array.from({ length }, () => draw.uint32());
+      const [a, b] = [numbers(orders), numbers(orders)];
+      const shingles = Uint32Array.from({ length: count }, () => draw.uint32());
+      const simd = SimdMinHash.create(a, b);
+      if (orders % 16 === 0) expect(simd!.signature(shingles)).toEqual(plainSignature(shingles, a, b));
+      else expect(simd).toBeNull();
+    }
+    // Fewer shingles after more: nothing of the larger set is left over.
+    const simd = SimdMinHash.create(Int32Array.of(...Array(16).fill(1)), new Int32Array(16))!;
+    expect(simd.signature(Uint32Array.of(5, 2, 9))[0]).toBe(2);
+    expect(simd.signature(Uint32Array.of(7))[0]).toBe(7);
   });
 
   it('chooses bands that reach the recall at the threshold, and no easier ones', () => {

@@ -115,7 +115,8 @@ export class TokenShardWriter {
     const length = tokenIds.length;
     for (let i = 0; i < length; i++) {
       const id = tokenIds[i]!;
-      if (!(id >= 0 && id < vocabSize && Number.isInteger(id))) {
+      // `>>> 0` changes everything but whole numbers from 0 on.
+      if (id >>> 0 !== id || id >= vocabSize) {
         throw new ShardError(this.path, `token ${i} is ${id}, outside of the vocabulary of ${vocabSize}`);
       }
     }
