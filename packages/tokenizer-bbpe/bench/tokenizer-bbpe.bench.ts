@@ -14,6 +14,7 @@ import jsR50k from 'js-tiktoken/ranks/gpt2';
 import { get_encoding } from 'tiktoken';
 import { ByteLevelBPETokenizer, getEncoding } from '../src/index.js';
 import { EncoderPool } from '../src/node/index.js';
+import { buildWorker } from '../test/build-worker.js';
 
 /**
  * Speed beside gpt-tokenizer, js-tiktoken, tiktoken (WASM), and, through PEERS_PYTHON or python3, tiktoken and Hugging
@@ -134,6 +135,7 @@ async function batch(): Promise<void> {
   const tokenizer = await getEncoding('cl100k_base');
   const all = Array.from({ length: quick ? 2 : 6 }, () => texts.mixed!).join('\n');
   const batchOf = all.match(/[^]{1,20000}/g)!;
+  const removeWorker = await buildWorker();
   const single = new EncoderPool(tokenizer, { workers: 1 });
   const pair = new EncoderPool(tokenizer, { workers: 2 });
   const times: Record<string, number> = {};
@@ -144,6 +146,7 @@ async function batch(): Promise<void> {
   }
   single.close();
   pair.close();
+  removeWorker();
   push('encodeBatch, two workers', 'time', 'ms', times, false);
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { InvalidOptionError } from '@gpt-lineage/tokenizer-bpe';
 
 /** How many workers to start: one per core unless asked otherwise. */
@@ -11,12 +11,16 @@ export function workerCount(wanted: number | undefined): number {
   return count;
 }
 
-/** Starts `worker.ts` of this folder: its built form, or from source through tsx (in this repository's tests). */
+let workerFile = new URL('./worker.js', import.meta.url);
+
+/** Has workers run another build of `worker.ts`: tests and benchmarks run from source, where there is none beside. */
+export function useWorkerFile(file: URL): void {
+  workerFile = file;
+}
+
+/** Starts `worker.ts`. The worker does not keep the process alive. */
 export function startWorker(workerData: unknown): Worker {
-  const fromSource = import.meta.url.endsWith('.ts');
-  const options: WorkerOptions = { workerData };
-  if (fromSource) options.execArgv = ['--conditions=@gpt-lineage/source', '--import', 'tsx'];
-  const worker = new Worker(new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url), options);
+  const worker = new Worker(workerFile, { workerData });
   worker.unref();
   return worker;
 }
