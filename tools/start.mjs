@@ -34,9 +34,9 @@ Sets the workspace up, trains the 4-layer character-level GPT on Tiny Shakespear
     });
     await step('reload the checkpoint and continue a text', async () => {
       const prompt = option('prompt', 'ROMEO:');
-      await call('generate', '--model', out, '--prompt', prompt, '--max-new-tokens', '300', '--seed', '1');
+      await call('generate', out, '--prompt', prompt, '--max-tokens', '300', '--seed', '1');
     });
     console.log(`\nThe model is in ${out}. Continue a text of yours with:
-  node packages/gpt-core/dist/cli.js generate --model ${out} --prompt "To be"`);
+  node packages/gpt-core/dist/cli.js generate ${out} --prompt "To be"`);
   });
 }
