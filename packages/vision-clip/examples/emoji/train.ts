@@ -1,7 +1,7 @@
 /**
  * Trains a small CLIP on OpenMoji pictures and their names, and measures retrieval on pictures it has not seen.
  *
- *   pnpm --filter @gpt-lineage/vision-clip emoji [--steps 900] [--seed 1] [--out examples/emoji]
+ *   npx tsx --conditions=@gpt-lineage/source packages/vision-clip/examples/emoji/train.ts --compile [--steps 900] [--seed 1]
  */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
