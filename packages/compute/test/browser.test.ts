@@ -15,7 +15,9 @@ const entry = `
   console.log(JSON.stringify({ info, gradient: Array.from(await gradient.data(), (v) => Number(v.toFixed(5))) }));
 `;
 
-it('the main entry bundles for a browser: no Node built-ins, one tensor engine, gradients included', async () => {
+it('the main entry bundles for a browser: no Node built-ins, one tensor engine, gradients included', {
+  timeout: 180_000,
+}, async () => {
   const here = fileURLToPath(new URL('..', import.meta.url));
   const result = await build({
     stdin: { contents: entry, resolveDir: here },

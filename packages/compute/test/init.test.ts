@@ -21,7 +21,7 @@ function inProcess(script: string, env: Record<string, string> = {}): { out: str
   return { out: done.stdout.trim(), err: done.stderr };
 }
 
-describe('initCompute', () => {
+describe('initCompute', { timeout: 180_000 }, () => {
   it('switches between backends that are always there; gradients work with tfjs-core alone', async () => {
     vi.stubEnv('GPT_LINEAGE_BACKEND', '');
     for (const backend of ['cpu', 'wasm'] as const) {

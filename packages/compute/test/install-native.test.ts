@@ -54,7 +54,7 @@ const goodTools = () => {
   box.pip(box.file('good.whl', fakeWheel(fakeLibraries)));
 };
 
-describe('install-native', () => {
+describe('install-native', { timeout: 180_000 }, () => {
   it('builds from the wheel that pip downloads, once', async () => {
     goodTools();
     const phases = new Set<string>();
@@ -112,6 +112,10 @@ describe('install-native', () => {
     [
       'offline',
       'NewConnectionError: Failed to establish a new connection: Name or service not known\nERROR: No matching distribution found for tensorflow-cpu',
+    ],
+    [
+      'offline',
+      'ERROR: Could not find a version that satisfies the requirement tensorflow-cpu (from versions: none)',
     ],
     ['no-such-version', 'ERROR: No matching distribution found for tensorflow-cpu==1.2.3'],
     ['disk-full', 'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device'],

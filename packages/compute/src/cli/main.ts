@@ -1,12 +1,9 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
-import '../index.js';
 import { parseBackendName } from '../backends/names.js';
 import { GptLineageError } from '../errors.js';
-import { doctor, isHealthy } from '../node/doctor.js';
 import { installNative, uninstallNative } from '../node/install/install-native.js';
-import { quickBench } from './bench.js';
 import { printBench, printDiagnosis, progressPrinter } from './print.js';
 
 interface CommonFlags {
@@ -20,6 +17,8 @@ const { version } = createRequire(import.meta.url)('@gpt-lineage/compute/package
 const program = new Command('gpt-compute')
   .description('Pick, install and prove the TensorFlow.js backend of GPT Lineage')
   .version(version)
+  // `install-native --version` is the subcommand's own.
+  .enablePositionalOptions()
   .showHelpAfterError();
 
 program
@@ -31,6 +30,9 @@ program
   .option('--verbose', 'stack traces on errors')
   .action((flags: CommonFlags & { backend?: string; verify?: boolean }) =>
     guarded(flags, async () => {
+      // Loaded only here: installing needs no tensors.
+      await import('../index.js');
+      const { doctor, isHealthy } = await import('../node/doctor.js');
       const diagnosis = await doctor({
         deep: flags.verify ?? false,
         ...(flags.backend === undefined ? {} : { backend: parseBackendName(flags.backend, '--backend') }),
@@ -105,6 +107,8 @@ program
   .action((flags: CommonFlags & { backend?: string }) =>
     guarded(flags, async () => {
       const backend = flags.backend === undefined ? undefined : parseBackendName(flags.backend, '--backend');
+      await import('../index.js');
+      const { quickBench } = await import('./bench.js');
       const result = await quickBench(backend);
       if (flags.json) console.log(JSON.stringify(result));
       else printBench(result);

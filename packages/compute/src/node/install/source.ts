@@ -144,10 +144,11 @@ function pipError({ stderr }: Finished, requirement: string, downloads: string):
       'Free about 1.5 GB, or move the cache with the environment variable GPT_LINEAGE_CACHE.',
     );
   }
-  if (isOffline(stderr)) {
+  // With no retries left to report, pip only says that it found nothing at all.
+  if (isOffline(stderr) || /from versions: none/i.test(stderr)) {
     return new NativeInstallError(
       'offline',
-      `pip could not reach its package index for ${requirement}.`,
+      `pip found no ${requirement}: its package index cannot be reached, or has no such package.`,
       'Connect to the network (or set PIP_INDEX_URL to a mirror), or download the wheel elsewhere and pass it with --from.',
     );
   }
