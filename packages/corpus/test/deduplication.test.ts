@@ -264,6 +264,20 @@ describe('the parts of deduplication', () => {
     );
   });
 
+  it('buckets are the same for few and for many documents', () => {
+    const draw = new Random(6);
+    const keys = Uint32Array.from({ length: 25_000 }, () => draw.below(9000) * 477_218);
+    const wanted = new Map<number, number[]>();
+    for (const [i, key] of keys.entries()) wanted.set(key, [...(wanted.get(key) ?? []), i]);
+    const everyone = keys.map((_, i) => i);
+    const sets = [...wanted].sort((a, b) => a[0] - b[0]).map(([, set]) => set);
+    expect([...buckets(keys, everyone)].map((bucket) => [...bucket])).toEqual(
+      sets.filter((set) => set.length > 1),
+    );
+    const few = sets.map((set) => set.filter((i) => i < 15_000)).filter((set) => set.length > 1);
+    expect([...buckets(keys, everyone.subarray(0, 15_000))].map((bucket) => [...bucket])).toEqual(few);
+  });
+
   it('union-find clusters do not depend on the order of unions', () => {
     const edges: [number, number][] = [
       [5, 2],
