@@ -119,9 +119,7 @@ describe('ONNX', () => {
     }
     let runtime: {
       InferenceSession: {
-        create(
-          path: string,
-        ): Promise<{
+        create(path: string): Promise<{
           run(feeds: object): Promise<{ logits: { data: Float32Array; dims: number[] } }>;
           release(): Promise<void>;
         }>;
