@@ -9,8 +9,8 @@ import { encode as gptO200k } from 'gpt-tokenizer/encoding/o200k_base';
 import { encode as gptR50k } from 'gpt-tokenizer/encoding/r50k_base';
 import { Tiktoken } from 'js-tiktoken/lite';
 import jsCl100k from 'js-tiktoken/ranks/cl100k_base';
-import jsO200k from 'js-tiktoken/ranks/o200k_base';
 import jsR50k from 'js-tiktoken/ranks/gpt2';
+import jsO200k from 'js-tiktoken/ranks/o200k_base';
 import { get_encoding } from 'tiktoken';
 import { ByteLevelBPETokenizer, getEncoding } from '../src/index.js';
 import { EncoderPool } from '../src/node/index.js';
@@ -36,7 +36,9 @@ interface Result {
 }
 
 const quick = process.argv.includes('--quick');
-const jsonFile = process.argv.includes('--json') ? process.argv[process.argv.indexOf('--json') + 1] : undefined;
+const jsonFile = process.argv.includes('--json')
+  ? process.argv[process.argv.indexOf('--json') + 1]
+  : undefined;
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const repeats = quick ? 2 : 7;
 const results: Result[] = [];
@@ -95,7 +97,11 @@ async function encoding(): Promise<void> {
       const best: Record<string, number> = {};
       const counted: number[] = [];
       for (let turn = 0; turn < repeats; turn++) {
-        lower(best, 'ours', milliseconds(() => tokenizer.encode(text)));
+        lower(
+          best,
+          'ours',
+          milliseconds(() => tokenizer.encode(text)),
+        );
         counted.push(milliseconds(() => tokenizer.count(text)));
         for (const [peer, encode] of Object.entries(npmPeers[name]!)) {
           const share = sampled.has(peer) ? 0.1 : 1;
@@ -115,7 +121,13 @@ async function encoding(): Promise<void> {
       push(`${name} ${kind}`, 'encode', 'MB/s', speed(best), true);
       push(`${name} ${kind}`, 'encode, cold', 'MB/s', speed(cold), true);
       const countMs = Math.min(...counted);
-      push(`${name} ${kind}`, 'count', 'MB/s', { ours: (megabytes / countMs) * 1000, encode: (megabytes / best.ours!) * 1000 }, true);
+      push(
+        `${name} ${kind}`,
+        'count',
+        'MB/s',
+        { ours: (megabytes / countMs) * 1000, encode: (megabytes / best.ours!) * 1000 },
+        true,
+      );
     }
   }
 }
@@ -126,7 +138,12 @@ async function runs(): Promise<void> {
     const text = char.repeat(1 << 20);
     tokenizer.encode(text);
     const times: Record<string, number> = {};
-    for (let turn = 0; turn < 3; turn++) lower(times, 'ours', milliseconds(() => tokenizer.encode(text)));
+    for (let turn = 0; turn < 3; turn++)
+      lower(
+        times,
+        'ours',
+        milliseconds(() => tokenizer.encode(text)),
+      );
     push(`1 MB of ${char}`, 'encode', 'ms', times, false);
   }
 }
@@ -134,7 +151,7 @@ async function runs(): Promise<void> {
 async function batch(): Promise<void> {
   const tokenizer = await getEncoding('cl100k_base');
   const all = Array.from({ length: quick ? 2 : 6 }, () => texts.mixed!).join('\n');
-  const batchOf = all.match(/[^]{1,20000}/g)!;
+  const batchOf = all.match(/[\s\S]{1,20000}/g)!;
   const removeWorker = await buildWorker();
   const single = new EncoderPool(tokenizer, { workers: 1 });
   const pair = new EncoderPool(tokenizer, { workers: 2 });
@@ -142,7 +159,11 @@ async function batch(): Promise<void> {
   for (let turn = 0; turn < repeats + 2; turn++) {
     lower(times, 'ours', await millisecondsAsync(() => pair.encodeBatch(batchOf)));
     lower(times, 'one worker', await millisecondsAsync(() => single.encodeBatch(batchOf)));
-    lower(times, 'this thread', milliseconds(() => tokenizer.encodeBatch(batchOf)));
+    lower(
+      times,
+      'this thread',
+      milliseconds(() => tokenizer.encodeBatch(batchOf)),
+    );
   }
   single.close();
   pair.close();
@@ -189,10 +210,17 @@ function pythonTimes(encodings: string[], textNames: string[], train: boolean): 
     for (const name of textNames) writeFileSync(join(folder, `${name}.txt`), texts[name]!);
     if (train) writeFileSync(join(folder, 'train.txt'), trainingText());
     const listed = encodings.map((name) => ({ name, pattern: writeVocabulary(folder, name) }));
-    const job = { texts: textNames, encodings: listed, train: train ? { text: 'train', vocabSize: trainSize } : null };
+    const job = {
+      texts: textNames,
+      encodings: listed,
+      train: train ? { text: 'train', vocabSize: trainSize } : null,
+    };
     writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
     const script = new URL('peers.py', import.meta.url).pathname;
-    const out = execFileSync(python, [script, folder, String(repeats)], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    const out = execFileSync(python, [script, folder, String(repeats)], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    });
     return JSON.parse(out.trim().split('\n').pop()!) as PythonTimes;
   } catch (error) {
     console.log(`Python peers absent (${(error as Error).message.split('\n')[0]})`);
@@ -255,13 +283,21 @@ function mapped(times: Record<string, number>, change: (time: number) => number)
   return Object.fromEntries(Object.entries(times).map(([key, time]) => [key, change(time)]));
 }
 
-function push(at: string, metric: string, unit: string, values: Record<string, number>, higherIsBetter: boolean): void {
+function push(
+  at: string,
+  metric: string,
+  unit: string,
+  values: Record<string, number>,
+  higherIsBetter: boolean,
+): void {
   const { ours, ...peers } = values;
   const ratio = mapped(peers, (value) => Number((higherIsBetter ? ours! / value : value / ours!).toFixed(2)));
   const rounded = (value: number) => Number(value.toPrecision(4));
   results.push({ case: at, metric, unit, ours: rounded(ours!), peers: mapped(peers, rounded), ratio });
   const shown = Object.entries(peers).map(([peer, value]) => `${peer} ${rounded(value)} (${ratio[peer]}×)`);
-  console.log(`${at.padEnd(24)} ${metric.padEnd(13)} ours ${String(rounded(ours!)).padStart(7)} ${unit}   ${shown.join('   ')}`);
+  console.log(
+    `${at.padEnd(24)} ${metric.padEnd(13)} ours ${String(rounded(ours!)).padStart(7)} ${unit}   ${shown.join('   ')}`,
+  );
 }
 
 function report(): void {

@@ -6,15 +6,15 @@
 /** `characterOfByte[byte]`: the character that stands for it. */
 export const characterOfByte: readonly string[] = /* @__PURE__ */ (() => {
   let next = 256;
-  return Array.from({ length: 256 }, (_, byte) =>
-    String.fromCharCode(isPrintable(byte) ? byte : next++),
-  );
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
 })();
 
 /** `byteOrder[id]`: the byte with that id in GPT-2 and its successors: ordered by the characters above. */
 export const byteOrder: Uint8Array = /* @__PURE__ */ (() => {
   const bytes = Array.from({ length: 256 }, (_, byte) => byte);
-  return Uint8Array.from(bytes.sort((a, b) => characterOfByte[a]!.charCodeAt(0) - characterOfByte[b]!.charCodeAt(0)));
+  return Uint8Array.from(
+    bytes.sort((a, b) => characterOfByte[a]!.charCodeAt(0) - characterOfByte[b]!.charCodeAt(0)),
+  );
 })();
 
 const byteOfCharacter: Int16Array = /* @__PURE__ */ (() => {

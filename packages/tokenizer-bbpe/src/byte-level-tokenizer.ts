@@ -82,7 +82,9 @@ export class ByteLevelBPETokenizer {
 
   constructor(definition: TokenizerDefinition, cacheSize: number = DEFAULT_CACHE_SIZE) {
     if (!Number.isInteger(cacheSize) || cacheSize < 0) {
-      throw new InvalidOptionError(`cacheSize: expected a whole number from 0, received ${String(cacheSize)}`);
+      throw new InvalidOptionError(
+        `cacheSize: expected a whole number from 0, received ${String(cacheSize)}`,
+      );
     }
     const { vocabulary } = definition;
     const merges = new MergeTable(vocabulary.lefts, vocabulary.rights, vocabulary.results);
@@ -111,7 +113,9 @@ export class ByteLevelBPETokenizer {
     const vocabulary = vocabularyFromRanks(ranks);
     const pattern = typeof options?.pattern === 'string' ? options.pattern : options?.pattern?.source;
     if (pattern === undefined) {
-      throw new InvalidOptionError('pattern: fromTiktoken needs the split pattern, which rank files do not hold');
+      throw new InvalidOptionError(
+        'pattern: fromTiktoken needs the split pattern, which rank files do not hold',
+      );
     }
     const specialTokens = specialTokenMap(options.specialTokens ?? {}, vocabulary);
     return new ByteLevelBPETokenizer(
@@ -140,7 +144,10 @@ export class ByteLevelBPETokenizer {
 
   /** One more than the highest id, special tokens included. */
   get vocabSize(): number {
-    return Math.max(this.definition.vocabulary.offsets.length - 1, ...[...this.#special.ids.values()].map((id) => id + 1));
+    return Math.max(
+      this.definition.vocabulary.offsets.length - 1,
+      ...[...this.#special.ids.values()].map((id) => id + 1),
+    );
   }
 
   get specialTokens(): ReadonlyMap<string, number> {
@@ -197,7 +204,8 @@ export class ByteLevelBPETokenizer {
     let stable = this.#startOfLastPiece(bytes.subarray(0, valid));
     let kept = ids.length;
     for (let end = valid; end > stable; kept--) end -= this.tokenBytes(ids[kept - 1]!).length;
-    const isBlank = (id: number) => this.tokenBytes(id).every((byte) => byte === 32 || byte === 10 || byte === 9);
+    const isBlank = (id: number) =>
+      this.tokenBytes(id).every((byte) => byte === 32 || byte === 10 || byte === 9);
     if (kept < ids.length && isBlank(ids[kept]!)) {
       while (kept > 0 && isBlank(ids[kept - 1]!)) stable -= this.tokenBytes(ids[--kept]!).length;
     }
@@ -331,7 +339,9 @@ export class ByteLevelBPETokenizer {
 
   #encodeTo(text: string, options: EncodeOptions, sink: Sink): void {
     if (typeof text !== 'string') {
-      throw new InvalidOptionError(`text: expected a string, received ${text === null ? 'null' : typeof text}`);
+      throw new InvalidOptionError(
+        `text: expected a string, received ${text === null ? 'null' : typeof text}`,
+      );
     }
     this.#special.refuse(text, options.disallowedSpecial, options.allowedSpecial);
     const finder = this.#special.finder(options.allowedSpecial);
@@ -348,7 +358,8 @@ export class ByteLevelBPETokenizer {
       sink.add(this.#special.ids.get(match[0])!);
       at = match.index + match[0].length;
     }
-    if (at < searched.length && !sink.full) this.#ordinary(at === 0 ? searched : searched.slice(at), sink, normalized);
+    if (at < searched.length && !sink.full)
+      this.#ordinary(at === 0 ? searched : searched.slice(at), sink, normalized);
   }
 
   #normalized(text: string): string {
@@ -426,7 +437,9 @@ export class ByteLevelBPETokenizer {
   #refuseRewriting(method: string): void {
     const { normalizer, endOfWord, addPrefixSpace } = this.definition;
     if (normalizer !== undefined || endOfWord !== undefined || addPrefixSpace === true) {
-      throw new InvalidOptionError(`${method}: this encoding rewrites the text before it is split; there is nothing to refer to`);
+      throw new InvalidOptionError(
+        `${method}: this encoding rewrites the text before it is split; there is nothing to refer to`,
+      );
     }
   }
 }
@@ -513,7 +526,9 @@ function specialTokenMap(
     const taken = seen.has(id) || (id < offsets.length - 1 && offsets[id + 1]! > offsets[id]!);
     if (!Number.isInteger(id) || id < 0 || taken || token === '') {
       const reason = taken ? 'which another token has' : 'expected a whole number from 0';
-      throw new InvalidOptionError(`specialTokens: ${JSON.stringify(token)} has the id ${String(id)}, ${reason}`);
+      throw new InvalidOptionError(
+        `specialTokens: ${JSON.stringify(token)} has the id ${String(id)}, ${reason}`,
+      );
     }
     seen.set(id, token);
   }

@@ -48,7 +48,8 @@ export class CharacterEncoder {
   ): CharacterEncoder | undefined {
     const rankOf = ranksOfTokens(vocabulary);
     const { offsets } = vocabulary;
-    if (rankOf?.some((rank, id) => rank === -2 && offsets[id + 1]! > offsets[id]!) !== false) return undefined;
+    if (rankOf?.some((rank, id) => rank === -2 && offsets[id + 1]! > offsets[id]!) !== false)
+      return undefined;
     return new CharacterEncoder(vocabulary, merges, encoder, rankOf);
   }
 
@@ -86,8 +87,7 @@ export class CharacterEncoder {
     const encoder = this.#encoder;
     if (to - from !== 3) return encoder.merge(bytes, from, to, count);
     const { out } = encoder;
-    const codePoint =
-      ((bytes[from]! & 15) << 12) | ((bytes[from + 1]! & 63) << 6) | (bytes[from + 2]! & 63);
+    const codePoint = ((bytes[from]! & 15) << 12) | ((bytes[from + 1]! & 63) << 6) | (bytes[from + 2]! & 63);
     const known = this.#ofCharacter[codePoint]!;
     if (known > 0) {
       out[count] = known - 1;

@@ -24,7 +24,9 @@ export const encodingNames = Object.keys(loaders) as EncodingName[];
  */
 export async function getEncoding(name: EncodingName): Promise<ByteLevelBPETokenizer> {
   if (!Object.hasOwn(loaders, name)) {
-    throw new InvalidOptionError(`unknown encoding ${JSON.stringify(name)}: there are ${encodingNames.join(', ')}`);
+    throw new InvalidOptionError(
+      `unknown encoding ${JSON.stringify(name)}: there are ${encodingNames.join(', ')}`,
+    );
   }
   return loaders[name]();
 }

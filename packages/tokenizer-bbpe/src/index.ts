@@ -1,4 +1,9 @@
-export { GptLineageError, InvalidOptionError, InvalidVocabularyError, UnknownTokenIdError } from '@gpt-lineage/tokenizer-bpe';
+export {
+  GptLineageError,
+  InvalidOptionError,
+  InvalidVocabularyError,
+  UnknownTokenIdError,
+} from '@gpt-lineage/tokenizer-bpe';
 export {
   ByteLevelBPETokenizer,
   type EncodeOptions,

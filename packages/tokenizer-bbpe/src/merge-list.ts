@@ -27,7 +27,9 @@ export function vocabularyFromMerges(
   let byteCount = 0;
   for (const [token, id] of Object.entries(vocab)) {
     if (!Number.isInteger(id) || id < 0 || id >= ID_LIMIT) {
-      throw new InvalidVocabularyError(`vocab: ${shown(token)} has the id ${String(id)}, expected a whole number below ${ID_LIMIT}`);
+      throw new InvalidVocabularyError(
+        `vocab: ${shown(token)} has the id ${String(id)}, expected a whole number below ${ID_LIMIT}`,
+      );
     }
     if (ignore.has(token)) continue;
     if (tokens[id] !== undefined) throw new InvalidVocabularyError(`vocab: two tokens have the id ${id}`);

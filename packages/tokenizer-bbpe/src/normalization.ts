@@ -27,7 +27,8 @@ function functionOf(step: NormalizationStep): (text: string) => string {
   switch (step.type) {
     case 'Lowercase':
       // Character by character: the Greek final sigma is not told apart.
-      return (text) => (/[^\0-\x7f]/.test(text) ? Array.from(text, (c) => c.toLowerCase()).join('') : text.toLowerCase());
+      return (text) =>
+        /[^\0-\x7f]/.test(text) ? Array.from(text, (c) => c.toLowerCase()).join('') : text.toLowerCase();
     case 'Replace': {
       const { pattern, content } = step;
       if ('String' in pattern) return (text) => text.replaceAll(pattern.String, () => content);

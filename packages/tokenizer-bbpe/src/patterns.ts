@@ -1,6 +1,6 @@
 import { UnsupportedTokenizerError } from './errors.js';
-import { clipScanner } from './scanners/clip.js';
 import { cl100kScanner } from './scanners/cl100k.js';
+import { clipScanner } from './scanners/clip.js';
 import { gpt2Scanner } from './scanners/gpt2.js';
 import { o200kScanner } from './scanners/o200k.js';
 import type { Scanner } from './scanners/scanner.js';
@@ -134,6 +134,7 @@ export function toRegExp(pattern: string): RegExp {
 
 function caseless(char: string, ignoreCase: boolean, inClass: boolean): string {
   if (!ignoreCase || !/[a-z]/i.test(char)) return char;
-  const both = char.toLowerCase() + char.toUpperCase() + (/s/i.test(char) ? '\u017f' : /k/i.test(char) ? '\u212a' : '');
+  const both =
+    char.toLowerCase() + char.toUpperCase() + (/s/i.test(char) ? '\u017f' : /k/i.test(char) ? '\u212a' : '');
   return inClass ? both : `[${both}]`;
 }

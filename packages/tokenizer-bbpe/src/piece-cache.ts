@@ -1,4 +1,4 @@
-import { sameBytes, SLACK } from './token-table.js';
+import { SLACK, sameBytes } from './token-table.js';
 
 /** Longer pieces rarely come twice. */
 export const LONGEST_CACHED = 64;

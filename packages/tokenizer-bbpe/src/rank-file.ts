@@ -32,7 +32,9 @@ export function vocabularyFromRanks(source: RankSource): Vocabulary {
     }
     if (tokens[rank] !== undefined) throw new InvalidVocabularyError(`ranks: two tokens have rank ${rank}`);
     if (token.length === 0 || token.length > LONGEST_TOKEN) {
-      throw new InvalidVocabularyError(`ranks: the token of rank ${rank} has ${token.length} bytes, expected 1 to ${LONGEST_TOKEN}`);
+      throw new InvalidVocabularyError(
+        `ranks: the token of rank ${rank} has ${token.length} bytes, expected 1 to ${LONGEST_TOKEN}`,
+      );
     }
     tokens[rank] = token;
     byteCount += token.length;
@@ -117,7 +119,9 @@ function* entriesOf(source: RankSource): Generator<readonly [Uint8Array, number]
     return;
   }
   if (typeof source !== 'object' || source === null) {
-    throw new InvalidVocabularyError(`ranks: expected the text of a .tiktoken file or pairs of token and rank`);
+    throw new InvalidVocabularyError(
+      `ranks: expected the text of a .tiktoken file or pairs of token and rank`,
+    );
   }
   const pairs = Symbol.iterator in source ? source : Object.entries(source);
   for (const [token, rank] of pairs) yield [typeof token === 'string' ? fromBase64(token) : token, rank];

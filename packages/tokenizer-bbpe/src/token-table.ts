@@ -75,7 +75,7 @@ export class TokenTable {
     const length = to - from;
     if (length > 8) return length > this.longest ? -1 : this.findLong(view, from, to, hashOf(view, from, to));
     const { short } = this;
-    const first = view.getInt32(from, true) & LOW_BYTES[length < 4 ? length : 4]!;
+    const first = view.getInt32(from, true) & LOW_BYTES[Math.min(length, 4)]!;
     const second = length > 4 ? view.getInt32(from + 4, true) & LOW_BYTES[length - 4]! : 0;
     let slot = (shortHash(first, second) >>> this.shortShift) << 2;
     for (;;) {
@@ -112,7 +112,7 @@ function enterShort(table: Int32Array, shift: number, view: DataView, offsets: I
     const from = offsets[id]!;
     const length = offsets[id + 1]! - from;
     if (length === 0 || length > 8) continue;
-    const first = view.getInt32(from, true) & LOW_BYTES[length < 4 ? length : 4]!;
+    const first = view.getInt32(from, true) & LOW_BYTES[Math.min(length, 4)]!;
     const second = length > 4 ? view.getInt32(from + 4, true) & LOW_BYTES[length - 4]! : 0;
     let slot = (shortHash(first, second) >>> shift) << 2;
     while (table[slot + 2] !== 0) slot = (slot + 4) & mask;

@@ -52,7 +52,8 @@ export function toTokenizerJSON(definition: TokenizerDefinition): TokenizerJSON 
   for (let id = 0; id < size; id++) {
     const bytes = tokenBytes(vocabulary, id);
     if (bytes.length === 0) continue;
-    const name = ends?.[id] === 1 ? charactersOfBytes(bytes.subarray(0, -1)) + endOfWord : charactersOfBytes(bytes);
+    const name =
+      ends?.[id] === 1 ? charactersOfBytes(bytes.subarray(0, -1)) + endOfWord : charactersOfBytes(bytes);
     names[id] = name;
     vocab[name] = id;
   }
@@ -161,7 +162,9 @@ export function parseTokenizerJSON(source: string | object): TokenizerDefinition
   for (const { id, content } of added) {
     const other = id < vocabulary.offsets.length - 1 && vocabulary.offsets[id + 1]! > vocabulary.offsets[id]!;
     if (other || taken.has(id)) {
-      throw new InvalidVocabularyError(`added_tokens: ${JSON.stringify(content)} has the id ${id} of another token`);
+      throw new InvalidVocabularyError(
+        `added_tokens: ${JSON.stringify(content)} has the id ${id} of another token`,
+      );
     }
     taken.add(id);
   }
@@ -187,7 +190,8 @@ function parsed(source: string | object): unknown {
 }
 
 function object(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
   throw new InvalidVocabularyError(`${name}: expected an object`);
 }
 
@@ -195,10 +199,16 @@ function mergePairs(merges: unknown): [string, string][] {
   if (!Array.isArray(merges)) throw new InvalidVocabularyError('model.merges: expected a list');
   return merges.map((merge: unknown, rank) => {
     const parts = typeof merge === 'string' ? merge.split(' ') : merge;
-    if (Array.isArray(parts) && parts.length === 2 && parts.every((part) => typeof part === 'string' && part !== '')) {
+    if (
+      Array.isArray(parts) &&
+      parts.length === 2 &&
+      parts.every((part) => typeof part === 'string' && part !== '')
+    ) {
       return parts as [string, string];
     }
-    throw new InvalidVocabularyError(`model.merges: merge ${rank} is not a pair of tokens: ${JSON.stringify(merge)}`);
+    throw new InvalidVocabularyError(
+      `model.merges: merge ${rank} is not a pair of tokens: ${JSON.stringify(merge)}`,
+    );
   });
 }
 
@@ -207,7 +217,12 @@ function addedTokens(value: unknown): AddedToken[] {
   if (!Array.isArray(value)) throw new InvalidVocabularyError('added_tokens: expected a list');
   return value.map((entry) => {
     const token = object(entry, 'added_tokens') as Partial<AddedToken>;
-    if (typeof token.content !== 'string' || token.content === '' || !Number.isInteger(token.id) || token.id! < 0) {
+    if (
+      typeof token.content !== 'string' ||
+      token.content === '' ||
+      !Number.isInteger(token.id) ||
+      token.id! < 0
+    ) {
       throw new InvalidVocabularyError('added_tokens: expected tokens with content and id');
     }
     if (!token.special && (token.lstrip || token.rstrip || token.single_word)) {
@@ -230,7 +245,9 @@ function preTokenizer(value: unknown, drops: boolean): { pattern: string; addPre
   collect(value);
   const byteLevel = steps[steps.length - 1]!;
   if (byteLevel.type !== 'ByteLevel') {
-    throw new UnsupportedTokenizerError(`pre_tokenizer: expected ByteLevel at the end, found ${String(byteLevel.type)}`);
+    throw new UnsupportedTokenizerError(
+      `pre_tokenizer: expected ByteLevel at the end, found ${String(byteLevel.type)}`,
+    );
   }
   const addPrefixSpace = byteLevel.add_prefix_space === true;
   const usesRegex = byteLevel.use_regex !== false;
@@ -248,7 +265,9 @@ function preTokenizer(value: unknown, drops: boolean): { pattern: string; addPre
   const behavior = String(split.behavior).toLowerCase();
   const matchesAreKept = drops ? behavior === 'removed' && split.invert === true : behavior === 'isolated';
   if (typeof regex !== 'string' || !matchesAreKept) {
-    throw new UnsupportedTokenizerError('pre_tokenizer: Split is supported with a Regex and the behavior Isolated');
+    throw new UnsupportedTokenizerError(
+      'pre_tokenizer: Split is supported with a Regex and the behavior Isolated',
+    );
   }
   return { pattern: regex, addPrefixSpace };
 }

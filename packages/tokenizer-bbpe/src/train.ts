@@ -1,8 +1,8 @@
 import {
   InvalidOptionError,
   learnMerges,
-  type TrainingProgress,
   TrainingAbortedError,
+  type TrainingProgress,
 } from '@gpt-lineage/tokenizer-bpe';
 import { byteOrder, characterOfByte } from './byte-alphabet.js';
 import type { TokenizerDefinition } from './byte-level-tokenizer.js';
@@ -50,10 +50,12 @@ export async function trainVocabulary(
   let pause = Date.now() + 40;
   if (typeof texts === 'string') texts = [texts];
   for await (const text of texts) {
-    if (typeof text !== 'string') throw new InvalidOptionError(`texts: expected strings, received ${typeof text}`);
+    if (typeof text !== 'string')
+      throw new InvalidOptionError(`texts: expected strings, received ${typeof text}`);
     add(text);
     read += text.length;
-    if (options.signal?.aborted) throw new TrainingAbortedError('training was aborted', { cause: options.signal.reason });
+    if (options.signal?.aborted)
+      throw new TrainingAbortedError('training was aborted', { cause: options.signal.reason });
     if (Date.now() > pause) {
       options.onProgress?.({ phase: 'count', done: read });
       await new Promise((resolve) => setTimeout(resolve));
@@ -64,7 +66,10 @@ export async function trainVocabulary(
 }
 
 /** The second half of training: from counted words to a vocabulary. */
-export async function trainFromCounter(counter: WordCounter, options: TrainOptions): Promise<TokenizerDefinition> {
+export async function trainFromCounter(
+  counter: WordCounter,
+  options: TrainOptions,
+): Promise<TokenizerDefinition> {
   const special = options.specialTokens ?? [];
   const first = special.length;
   const byteIds = new Int32Array(256);
@@ -72,7 +77,10 @@ export async function trainFromCounter(counter: WordCounter, options: TrainOptio
     byteIds[byte] = first + order;
   });
   // Special tokens are kept apart from what merges may make.
-  const tokens = [...special.map((token) => `\0${token}`), ...Array.from(byteOrder, (byte) => characterOfByte[byte]!)];
+  const tokens = [
+    ...special.map((token) => `\0${token}`),
+    ...Array.from(byteOrder, (byte) => characterOfByte[byte]!),
+  ];
   const learned = await learnMerges(counter.trainingWords(byteIds), {
     tokens,
     vocabSize: options.vocabSize,
@@ -125,7 +133,12 @@ export function sourceOf(pattern: string | RegExp | undefined): string {
   return pattern === undefined ? patterns.gpt2 : typeof pattern === 'string' ? pattern : pattern.source;
 }
 
-export function checkTrainOptions({ vocabSize, minFrequency = 0, specialTokens = [], maxTokenLength }: TrainOptions): void {
+export function checkTrainOptions({
+  vocabSize,
+  minFrequency = 0,
+  specialTokens = [],
+  maxTokenLength,
+}: TrainOptions): void {
   const least = 256 + specialTokens.length;
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize >= 1 << 20) {
     throw new InvalidOptionError(
@@ -136,7 +149,9 @@ export function checkTrainOptions({ vocabSize, minFrequency = 0, specialTokens =
     throw new InvalidOptionError(`minFrequency: expected a number from 0, received ${String(minFrequency)}`);
   }
   if (maxTokenLength !== undefined && !(maxTokenLength >= 1)) {
-    throw new InvalidOptionError(`maxTokenLength: expected a number from 1, received ${String(maxTokenLength)}`);
+    throw new InvalidOptionError(
+      `maxTokenLength: expected a number from 1, received ${String(maxTokenLength)}`,
+    );
   }
   if (new Set(specialTokens).size !== specialTokens.length || specialTokens.includes('')) {
     throw new InvalidOptionError('specialTokens: expected different, non-empty strings');

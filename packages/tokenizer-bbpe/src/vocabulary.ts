@@ -1,4 +1,4 @@
-import { type MergeTable } from '@gpt-lineage/tokenizer-bpe';
+import type { MergeTable } from '@gpt-lineage/tokenizer-bpe';
 import { byteOrder } from './byte-alphabet.js';
 import { readNumbers } from './encodings/packed-numbers.js';
 import { SLACK } from './token-table.js';

@@ -26,7 +26,9 @@ export class WordCounter {
    */
   constructor(limit: number) {
     if (!Number.isInteger(limit) || limit < 1024 || limit > 1 << 26) {
-      throw new InvalidOptionError(`maxWords: expected a whole number from 1,024 to 2^26, received ${String(limit)}`);
+      throw new InvalidOptionError(
+        `maxWords: expected a whole number from 1,024 to 2^26, received ${String(limit)}`,
+      );
     }
     this.#limit = limit;
   }
@@ -65,7 +67,8 @@ export class WordCounter {
     const padded = new Uint8Array(bytes.length + SLACK);
     padded.set(bytes);
     const view = new DataView(padded.buffer);
-    for (let word = 0; word < counts.length; word++) this.#addWord(view, ends[word]!, ends[word + 1]!, counts[word]!);
+    for (let word = 0; word < counts.length; word++)
+      this.#addWord(view, ends[word]!, ends[word + 1]!, counts[word]!);
     this.#floor += maxUndercount;
   }
 
@@ -187,7 +190,8 @@ export class WordCounter {
     let threshold = sorted[size >> 1]!;
     for (;;) {
       let bytes = 0;
-      for (let i = 0; i < size; i++) if (this.#counts[i]! > threshold) bytes += this.#ends[i + 1]! - this.#ends[i]!;
+      for (let i = 0; i < size; i++)
+        if (this.#counts[i]! > threshold) bytes += this.#ends[i + 1]! - this.#ends[i]!;
       if (bytes <= byteCount / 2) break;
       threshold *= 2;
     }

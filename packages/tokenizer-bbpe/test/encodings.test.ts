@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type ByteLevelBPETokenizer, type EncodingName, getEncoding } from '../src/index.js';
 import { clip } from '../src/encodings/clip.js';
+import { type ByteLevelBPETokenizer, type EncodingName, getEncoding } from '../src/index.js';
 import { fixtureLines, fixtureText, wellFormed } from './fixtures.js';
 
 interface Case {
@@ -18,7 +18,29 @@ const anyText = fc.oneof(
   {
     weight: 3,
     arbitrary: fc
-      .array(fc.constantFrom(' ', '\n', '\r\n', '\t', "'s", "'LL", 'Word', 'word', 'WORD', '12345', '你好', '...', 'é', '́', '\u3000', '👩‍👩‍👧', '//', '\ufeff'), { maxLength: 20 })
+      .array(
+        fc.constantFrom(
+          ' ',
+          '\n',
+          '\r\n',
+          '\t',
+          "'s",
+          "'LL",
+          'Word',
+          'word',
+          'WORD',
+          '12345',
+          '你好',
+          '...',
+          'é',
+          '́',
+          '\u3000',
+          '👩‍👩‍👧',
+          '//',
+          '\ufeff',
+        ),
+        { maxLength: 20 },
+      )
       .map((parts) => parts.join('')),
   },
 );
@@ -41,7 +63,9 @@ describe.each(['r50k_base', 'p50k_base', 'cl100k_base', 'o200k_base'] as Encodin
   });
 
   test('decoding is that of tiktoken, also of cut characters and as a stream', () => {
-    for (const { ids, bytes_hex, text } of fixtureLines<{ ids: number[]; bytes_hex: string; text: string }>(`${name}.decode`)) {
+    for (const { ids, bytes_hex, text } of fixtureLines<{ ids: number[]; bytes_hex: string; text: string }>(
+      `${name}.decode`,
+    )) {
       expect(Buffer.from(tokenizer.decodeBytes(ids)).toString('hex')).toBe(bytes_hex);
       expect(tokenizer.decode(ids)).toBe(text);
       const stream = tokenizer.decodeStream();
@@ -118,7 +142,8 @@ test.each([
   for (const row of fixtureLines<Case & { clean: string; ids_without_ftfy?: number[] }>(name)) {
     expect(tokenizer.definition.normalizer!.normalize(row.text)).toBe(row.clean);
     expect(tokenizer.encode(row.text), JSON.stringify(row.text)).toEqual(row.ids);
-    if (row.ids_without_ftfy !== undefined) expect(plain.encode(row.text), JSON.stringify(row.text)).toEqual(row.ids_without_ftfy);
+    if (row.ids_without_ftfy !== undefined)
+      expect(plain.encode(row.text), JSON.stringify(row.text)).toEqual(row.ids_without_ftfy);
   }
   expect(tokenizer.decode(tokenizer.encode('A photo of a Cat!'))).toBe('a photo of a cat !');
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { patterns, type PatternName } from '../src/index.js';
+import { type PatternName, patterns } from '../src/index.js';
 import { knownPattern, scannerOf, toRegExp } from '../src/patterns.js';
 import { Utf8Buffer, validUtf8Length } from '../src/utf8.js';
 import { WINDOW, windowEnd } from '../src/windows.js';
@@ -10,7 +10,9 @@ const names = ['gpt2', 'cl100k', 'o200k'] as const;
 const buffer = new Utf8Buffer();
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const scanners = Object.fromEntries(Object.keys(patterns).map((name) => [name, scannerOf(name as PatternName)]));
+const scanners = Object.fromEntries(
+  Object.keys(patterns).map((name) => [name, scannerOf(name as PatternName)]),
+);
 
 /** The pieces of a text, with marks between them; what a scanner drops is left out. */
 function scanned(name: PatternName, text: string): string {
@@ -35,7 +37,25 @@ function matched(regExp: RegExp, text: string): string {
  */
 const character = fc.constantFrom(
   ...'aZéÉßſǅʰªº中あ한ا٣²½Ⅷ_-\'"/.,!?<|>()€💡\u0301\u0903\u200d\ufeff\u0085\u00a0\u3000\u2028 \t\n\r\v\x1c\0',
-  "'s", "'S", "'ſ", "'t", "'ll", "'LL", "'ve", "'Re", "'m", "'D", "'l", "'v", 'İ', 'ı', '\u{1d400}', '\u{10ffff}', '\ufffd', 'Ა', 'ა',
+  "'s",
+  "'S",
+  "'ſ",
+  "'t",
+  "'ll",
+  "'LL",
+  "'ve",
+  "'Re",
+  "'m",
+  "'D",
+  "'l",
+  "'v",
+  'İ',
+  'ı',
+  '\u{1d400}',
+  '\u{10ffff}',
+  '\ufffd',
+  'Ა',
+  'ა',
 );
 
 test.each(names)('%s: the scanner cuts where the regular expression does', (name) => {
@@ -66,16 +86,20 @@ test('CLIP: the same, without the white space', () => {
 
 test.each(names)('%s: a text may be cut where windows end', (name) => {
   fc.assert(
-    fc.property(fc.array(character, { maxLength: 60 }), fc.integer({ min: 1, max: 20 }), (characters, size) => {
-      const text = characters.join('');
-      const pieces: string[] = [];
-      for (let at = 0; at < text.length; ) {
-        const end = windowEnd(text, at, size);
-        pieces.push(scanned(name, text.slice(at, end)));
-        at = end;
-      }
-      expect(pieces.join('¦')).toBe(scanned(name, text));
-    }),
+    fc.property(
+      fc.array(character, { maxLength: 60 }),
+      fc.integer({ min: 1, max: 20 }),
+      (characters, size) => {
+        const text = characters.join('');
+        const pieces: string[] = [];
+        for (let at = 0; at < text.length; ) {
+          const end = windowEnd(text, at, size);
+          pieces.push(scanned(name, text.slice(at, end)));
+          at = end;
+        }
+        expect(pieces.join('¦')).toBe(scanned(name, text));
+      },
+    ),
     { numRuns: 2000, seed: 8 },
   );
   expect(windowEnd('a'.repeat(10 * WINDOW), 0, WINDOW)).toBe(10 * WINDOW);
@@ -83,12 +107,16 @@ test.each(names)('%s: a text may be cut where windows end', (name) => {
 
 test('other spellings of the patterns are recognised', () => {
   expect(knownPattern(patterns.o200k)).toBe('o200k');
-  expect(knownPattern("'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s")).toBe('gpt2');
+  expect(
+    knownPattern("'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s"),
+  ).toBe('gpt2');
   expect(knownPattern('\\w+')).toBeUndefined();
 });
 
 test('patterns are carried over to JavaScript', () => {
-  expect(toRegExp('a++|b*+|c?+|\\p{L}++|[a+]+|x{2,3}+|\\++').source).toBe('a+|b*|c?|\\p{L}+|[a+]+|x{2,3}|\\++');
+  expect(toRegExp('a++|b*+|c?+|\\p{L}++|[a+]+|x{2,3}+|\\++').source).toBe(
+    'a+|b*|c?|\\p{L}+|[a+]+|x{2,3}|\\++',
+  );
   expect("'S".match(toRegExp("(?i:'s)"))).toEqual(["'S"]);
   expect('\u0085\ufeff'.match(toRegExp('\\s+'))).toEqual(['\u0085']);
   expect('中a'.match(toRegExp('\\p{Han}+|[^\\s]'))).toEqual(['中', 'a']);
@@ -106,7 +134,16 @@ test('valid UTF-8 is told from invalid', () => {
     { numRuns: 2000, seed: 9 },
   );
   const bytes = new TextEncoder().encode('aé€😀');
-  for (const [cut, valid] of [[0, 0], [1, 1], [2, 1], [3, 3], [5, 3], [6, 6], [9, 6], [10, 10]]) {
+  for (const [cut, valid] of [
+    [0, 0],
+    [1, 1],
+    [2, 1],
+    [3, 3],
+    [5, 3],
+    [6, 6],
+    [9, 6],
+    [10, 10],
+  ]) {
     expect(validUtf8Length(bytes.subarray(0, cut))).toBe(valid);
   }
 });

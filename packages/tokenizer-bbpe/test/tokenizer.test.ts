@@ -17,9 +17,15 @@ describe('special tokens', () => {
 
   test('are refused on request', () => {
     expect(() => tokenizer.encode(text, { disallowedSpecial: 'all' })).toThrow(SpecialTokenError);
-    expect(() => tokenizer.count(text, { disallowedSpecial: ['<|endoftext|>'] })).toThrow(/"<\|endoftext\|>"/);
-    expect(tokenizer.encode(text, { disallowedSpecial: 'all', allowedSpecial: 'all' })).toEqual([64, 50256, 65]);
-    expect(() => tokenizer.encode(text, { allowedSpecial: new Set(['<|nothing|>']) })).toThrow(/not a special token/);
+    expect(() => tokenizer.count(text, { disallowedSpecial: ['<|endoftext|>'] })).toThrow(
+      /"<\|endoftext\|>"/,
+    );
+    expect(tokenizer.encode(text, { disallowedSpecial: 'all', allowedSpecial: 'all' })).toEqual([
+      64, 50256, 65,
+    ]);
+    expect(() => tokenizer.encode(text, { allowedSpecial: new Set(['<|nothing|>']) })).toThrow(
+      /not a special token/,
+    );
   });
 
   test('of several at one place the longest is meant', () => {
@@ -145,7 +151,10 @@ describe('fromTiktoken', () => {
     ['an endless token', small((pairs) => pairs.push([new Uint8Array(5000), 256]))],
     ['a cut line', () => ByteLevelBPETokenizer.fromTiktoken('IQ== 0\nIg=', { pattern: patterns.gpt2 })],
     ['no base64', () => ByteLevelBPETokenizer.fromTiktoken({ '%%%': 1 }, { pattern: patterns.gpt2 })],
-    ['nothing', () => ByteLevelBPETokenizer.fromTiktoken(undefined as unknown as string, { pattern: patterns.gpt2 })],
+    [
+      'nothing',
+      () => ByteLevelBPETokenizer.fromTiktoken(undefined as unknown as string, { pattern: patterns.gpt2 }),
+    ],
   ])('%s is refused', (_, make) => {
     expect(make).toThrow(/^ranks: /);
   });
@@ -153,7 +162,8 @@ describe('fromTiktoken', () => {
   test('a special token on the id of another is refused, a gap is not', () => {
     const pairs = bytePairs();
     pairs.push([bytes('ab'), 400]);
-    const make = (id: number) => ByteLevelBPETokenizer.fromTiktoken(pairs, { pattern: patterns.gpt2, specialTokens: { '<x>': id } });
+    const make = (id: number) =>
+      ByteLevelBPETokenizer.fromTiktoken(pairs, { pattern: patterns.gpt2, specialTokens: { '<x>': id } });
     expect(() => make(400)).toThrow(/specialTokens/);
     expect(make(300).encode('ab<x>', { allowedSpecial: 'all' })).toEqual([400, 300]);
     expect(() => make(300).decode([350])).toThrow(/unknown token id 350/);
@@ -161,9 +171,12 @@ describe('fromTiktoken', () => {
 
   test('other patterns run as regular expressions', () => {
     const own = ByteLevelBPETokenizer.fromTiktoken(ranksOf(tokenizer), { pattern: '(?i:abc)|\\p{L}++|\\s+' });
-    for (const text of ['ABCdef  12!\n', '', '你好 abc', ' \u0085x']) expect(own.decode(own.encode(text))).toBe(text);
+    for (const text of ['ABCdef  12!\n', '', '你好 abc', ' \u0085x'])
+      expect(own.decode(own.encode(text))).toBe(text);
     expect(own.encode('ABCdef')).toEqual([...tokenizer.encode('ABC'), ...tokenizer.encode('def')]);
-    expect(() => ByteLevelBPETokenizer.fromTiktoken(ranksOf(tokenizer), { pattern: '(((' })).toThrow(/pattern/);
+    expect(() => ByteLevelBPETokenizer.fromTiktoken(ranksOf(tokenizer), { pattern: '(((' })).toThrow(
+      /pattern/,
+    );
   });
 });
 
@@ -207,8 +220,14 @@ describe('tokenizer.json', () => {
     ['a merge twice', broken((j) => ({ ...j, model: { ...j.model, merges: ['a b', 'a b'] } }))],
     ['ids twice', broken((j) => ({ ...j, model: { ...j.model, vocab: { ...j.model.vocab, zz: 5 } } }))],
     ['no id', broken((j) => ({ ...j, model: { ...j.model, vocab: { ...j.model.vocab, zz: '5' } } }))],
-    ['no byte characters', broken((j) => ({ ...j, model: { ...j.model, vocab: { ...j.model.vocab, '你': 999 } } }))],
-    ['an added token on a token', broken((j) => ({ ...j, added_tokens: [{ id: 3, content: 'x y', special: true }] }))],
+    [
+      'no byte characters',
+      broken((j) => ({ ...j, model: { ...j.model, vocab: { ...j.model.vocab, 你: 999 } } })),
+    ],
+    [
+      'an added token on a token',
+      broken((j) => ({ ...j, added_tokens: [{ id: 3, content: 'x y', special: true }] })),
+    ],
     ['another model', broken((j) => ({ ...j, model: { ...j.model, type: 'Unigram' } }))],
     ['another pre-tokenizer', broken((j) => ({ ...j, pre_tokenizer: { type: 'Metaspace' } }))],
     ['another normalizer', broken((j) => ({ ...j, normalizer: { type: 'Precompiled' } }))],
@@ -229,7 +248,10 @@ describe('tokenizer.json', () => {
     small.model.merges.push('b c', 'a bc');
     const own = ByteLevelBPETokenizer.fromTokenizerJSON(small);
     expect(own.encode('abc')).toEqual([256, small.model.vocab.c]);
-    const ignoring = ByteLevelBPETokenizer.fromTokenizerJSON({ ...small, model: { ...small.model, ignore_merges: true } });
+    const ignoring = ByteLevelBPETokenizer.fromTokenizerJSON({
+      ...small,
+      model: { ...small.model, ignore_merges: true },
+    });
     expect(ignoring.encode('abc')).toEqual([258]);
     expect(ignoring.fingerprint).not.toBe(own.fingerprint);
   });
@@ -242,7 +264,11 @@ function smallJSON() {
   full ??= tokenizer.toTokenizerJSON();
   for (const [token, id] of Object.entries(full.model.vocab)) if (id < 256) vocab[token] = id;
   vocab.ab = 256;
-  return { ...full, added_tokens: [] as object[], model: { ...full.model, ignore_merges: false, vocab, merges: ['a b'] } };
+  return {
+    ...full,
+    added_tokens: [] as object[],
+    model: { ...full.model, ignore_merges: false, vocab, merges: ['a b'] },
+  };
 }
 
 function ranksOf(source: ByteLevelBPETokenizer): string {

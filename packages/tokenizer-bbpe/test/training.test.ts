@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { r50k_base } from '../src/encodings/r50k_base.js';
 import { clip } from '../src/encodings/clip.js';
+import { r50k_base } from '../src/encodings/r50k_base.js';
 import { ByteLevelBPETokenizer } from '../src/index.js';
 import { EncoderPool, loadTokenizer, saveTokenizer, trainFromFiles } from '../src/node/index.js';
 import { scannerOf } from '../src/patterns.js';
@@ -41,7 +41,10 @@ describe("the reference trainer's vocabularies", () => {
 
 describe('options', () => {
   test('minFrequency, maxTokenLength, pattern', async () => {
-    const frequent = await ByteLevelBPETokenizer.train(['aaab aaab aaab xy'], { vocabSize: 1000, minFrequency: 3 });
+    const frequent = await ByteLevelBPETokenizer.train(['aaab aaab aaab xy'], {
+      vocabSize: 1000,
+      minFrequency: 3,
+    });
     expect(frequent.toTokenizerJSON().model.merges).toEqual(['a a', 'a b', 'aa ab']);
     const short = await ByteLevelBPETokenizer.train([text], { vocabSize: 400, maxTokenLength: 4 });
     for (let id = 0; id < short.vocabSize; id++) expect(short.tokenBytes(id).length).toBeLessThan(4);
@@ -64,14 +67,20 @@ describe('options', () => {
 
   test('progress and abort', async () => {
     const phases = new Set<string>();
-    await ByteLevelBPETokenizer.train([text], { vocabSize: 300, onProgress: ({ phase }) => phases.add(phase) });
+    await ByteLevelBPETokenizer.train([text], {
+      vocabSize: 300,
+      onProgress: ({ phase }) => phases.add(phase),
+    });
     expect(phases).toContain('merge');
     const signal = AbortSignal.abort();
     await expect(ByteLevelBPETokenizer.train([text], { vocabSize: 300, signal })).rejects.toThrow(/aborted/);
   });
 
   test('a text that looks like a special token makes no special token', async () => {
-    const tokenizer = await ByteLevelBPETokenizer.train(['ab ab ab ab'], { vocabSize: 260, specialTokens: ['ab'] });
+    const tokenizer = await ByteLevelBPETokenizer.train(['ab ab ab ab'], {
+      vocabSize: 260,
+      specialTokens: ['ab'],
+    });
     expect(tokenizer.encode('ab')).not.toContain(0);
     expect(tokenizer.encode('ab', { allowedSpecial: 'all' })).toEqual([0]);
     expect(tokenizer.decode([0])).toBe('ab');
@@ -83,8 +92,17 @@ describe('word counts', () => {
     const counter = new WordCounter(1024);
     counter.addText('the cat the dog the end', scannerOf('gpt2'));
     const { bytes, ends, counts, maxUndercount } = counter.words();
-    const words = Array.from(counts, (count, i) => [Buffer.from(bytes.subarray(ends[i], ends[i + 1])).toString(), count]);
-    expect(words).toEqual([['the', 1], [' cat', 1], [' the', 2], [' dog', 1], [' end', 1]]);
+    const words = Array.from(counts, (count, i) => [
+      Buffer.from(bytes.subarray(ends[i], ends[i + 1])).toString(),
+      count,
+    ]);
+    expect(words).toEqual([
+      ['the', 1],
+      [' cat', 1],
+      [' the', 2],
+      [' dog', 1],
+      [' end', 1],
+    ]);
     expect(maxUndercount).toBe(0);
   });
 
@@ -100,7 +118,9 @@ describe('word counts', () => {
     const { bytes, ends, counts, maxUndercount } = counter.words();
     expect(counts.length).toBeLessThan(1024);
     expect(maxUndercount).toBeGreaterThan(0);
-    const kept = new Map(Array.from(counts, (count, i) => [Buffer.from(bytes.subarray(ends[i], ends[i + 1])).toString(), count]));
+    const kept = new Map(
+      Array.from(counts, (count, i) => [Buffer.from(bytes.subarray(ends[i], ends[i + 1])).toString(), count]),
+    );
     for (const [name, count] of truth) {
       const counted = kept.get(name) ?? 0;
       expect(counted).toBeLessThanOrEqual(count);
@@ -120,7 +140,9 @@ describe('files and threads', () => {
     const several = await trainFromFiles(paths, { vocabSize: 600, workers: 2 });
     expect(single.fingerprint).toBe(expected.fingerprint);
     expect(several.fingerprint).toBe(expected.fingerprint);
-    await expect(trainFromFiles([join(folder, 'none.txt')], { vocabSize: 600 })).rejects.toThrow(/cannot read/);
+    await expect(trainFromFiles([join(folder, 'none.txt')], { vocabSize: 600 })).rejects.toThrow(
+      /cannot read/,
+    );
   });
 
   test('saving and loading', async () => {

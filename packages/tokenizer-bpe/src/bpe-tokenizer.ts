@@ -86,10 +86,14 @@ export class BPETokenizer {
    */
   static async load(folder: string, options: BPETokenizerOptions = {}): Promise<BPETokenizer> {
     const files = await readFolder(folder, ['vocab.json', 'merges.txt'], ['bpe.json']);
-    const config = parse(files['bpe.json'] ?? '{}', 'bpe.json') as BPETokenizerOptions & { fingerprint?: string };
+    const config = parse(files['bpe.json'] ?? '{}', 'bpe.json') as BPETokenizerOptions & {
+      fingerprint?: string;
+    };
     const preprocess = options.preprocess ?? config.preprocess ?? 'basic';
     if (typeof preprocess === 'string' && preprocess !== 'basic' && preprocess !== 'lossless') {
-      throw new InvalidOptionError(`preprocess: was saved with ${JSON.stringify(preprocess)}; pass that preprocessor to load`);
+      throw new InvalidOptionError(
+        `preprocess: was saved with ${JSON.stringify(preprocess)}; pass that preprocessor to load`,
+      );
     }
     const vocab = parse(files['vocab.json']!, 'vocab.json') as Record<string, number>;
     const tokenizer = BPETokenizer.fromVocab(vocab, files['merges.txt']!, {
@@ -98,7 +102,9 @@ export class BPETokenizer {
       preprocess,
     });
     if (config.fingerprint !== undefined && config.fingerprint !== tokenizer.fingerprint) {
-      throw new InvalidVocabularyError(`${folder}: vocab.json, merges.txt and bpe.json do not belong together`);
+      throw new InvalidVocabularyError(
+        `${folder}: vocab.json, merges.txt and bpe.json do not belong together`,
+      );
     }
     return tokenizer;
   }
@@ -140,7 +146,13 @@ export class BPETokenizer {
   get fingerprint(): string {
     this.#fingerprint ??= sha256(
       new TextEncoder().encode(
-        JSON.stringify(['bpe', this.preprocessor.name, this.#unknownToken, this.#vocabulary.tokens, this.#vocabulary.merges]),
+        JSON.stringify([
+          'bpe',
+          this.preprocessor.name,
+          this.#unknownToken,
+          this.#vocabulary.tokens,
+          this.#vocabulary.merges,
+        ]),
       ),
     );
     return this.#fingerprint;
@@ -149,7 +161,9 @@ export class BPETokenizer {
   /** Token ids of a text. The unknown token, spelled out in a text, is itself. */
   encode(text: string): number[] {
     if (typeof text !== 'string') {
-      throw new InvalidOptionError(`text: expected a string, received ${text === null ? 'null' : typeof text}`);
+      throw new InvalidOptionError(
+        `text: expected a string, received ${text === null ? 'null' : typeof text}`,
+      );
     }
     const ids: number[] = [];
     const parts = this.#unknownId === undefined ? [text] : text.split(this.#unknownToken);
@@ -175,7 +189,8 @@ export class BPETokenizer {
     let text = '';
     let bytes: number[] = [];
     const flush = () => {
-      if (bytes.length > 0) text += new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+      if (bytes.length > 0)
+        text += new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
       bytes = [];
     };
     for (const id of tokenIds) {
@@ -209,11 +224,14 @@ export class BPETokenizer {
   #mergeWord(word: string): number[] {
     const { ids, table } = this.#vocabulary;
     const chars = Array.from(word);
+    const plain = (char: string) =>
+      this.preprocessor === lossless ? (keptApart(char) ?? spelledOut(char)) : char;
     const found: number[] = [];
     chars.forEach((char, i) => {
       const id = ids.get(i === chars.length - 1 ? char + END_OF_WORD : char);
       if (id !== undefined) found.push(id);
-      else if (this.#byteIds !== undefined) for (const byte of new TextEncoder().encode(keptApart(char) ?? char)) found.push(this.#byteIds[byte]!);
+      else if (this.#byteIds !== undefined)
+        for (const byte of new TextEncoder().encode(plain(char))) found.push(this.#byteIds[byte]!);
       else found.push(this.#unknownId!);
     });
     table.reserve(found.length);
@@ -229,7 +247,9 @@ function preprocessorOf(choice: 'basic' | 'lossless' | Preprocessor | undefined)
   if (choice === undefined || choice === 'basic') return basic;
   if (choice === 'lossless') return lossless;
   if (typeof choice === 'object' && typeof choice.words === 'function') return choice;
-  throw new InvalidOptionError(`preprocess: expected 'basic', 'lossless' or a Preprocessor, received ${String(choice)}`);
+  throw new InvalidOptionError(
+    `preprocess: expected 'basic', 'lossless' or a Preprocessor, received ${String(choice)}`,
+  );
 }
 
 function parse(text: string, name: string): unknown {

@@ -42,9 +42,12 @@ export async function trainBPE(
 ): Promise<{ vocab: Record<string, number>; merges: string[] }> {
   const { vocabSize, maxWords = 1 << 21, minFrequency = 0 } = options;
   if (!Number.isInteger(vocabSize) || vocabSize < 1 || vocabSize >= 1 << 20) {
-    throw new InvalidOptionError(`vocabSize: expected a whole number from 1 to 2^20 - 1, received ${String(vocabSize)}`);
+    throw new InvalidOptionError(
+      `vocabSize: expected a whole number from 1 to 2^20 - 1, received ${String(vocabSize)}`,
+    );
   }
-  if (!(maxWords >= 1024)) throw new InvalidOptionError(`maxWords: expected at least 1,024, received ${String(maxWords)}`);
+  if (!(maxWords >= 1024))
+    throw new InvalidOptionError(`maxWords: expected at least 1,024, received ${String(maxWords)}`);
   if (!(minFrequency >= 0)) {
     throw new InvalidOptionError(`minFrequency: expected a number from 0, received ${String(minFrequency)}`);
   }
@@ -73,7 +76,11 @@ export async function trainBPE(
     }
   }
   const learned = await learnMerges(
-    { symbols: Int32Array.from(symbols), offsets: Int32Array.from(offsets), counts: Float64Array.from(counts) },
+    {
+      symbols: Int32Array.from(symbols),
+      offsets: Int32Array.from(offsets),
+      counts: Float64Array.from(counts),
+    },
     { ...options, tokens, minFrequency },
   );
   return {
@@ -92,7 +99,8 @@ async function countWords(
   let done = 0;
   let pause = Date.now() + 40;
   for await (const text of typeof texts === 'string' ? [texts] : texts) {
-    if (typeof text !== 'string') throw new InvalidOptionError(`texts: expected strings, received ${typeof text}`);
+    if (typeof text !== 'string')
+      throw new InvalidOptionError(`texts: expected strings, received ${typeof text}`);
     for (const word of preprocessor.words(text)) words.set(word, (words.get(word) ?? 0) + 1);
     if (words.size > limit) words = withoutRarest(words);
     done += text.length;
@@ -111,13 +119,19 @@ function withoutRarest(words: Map<string, number>): Map<string, number> {
   return new Map([...words].filter(([, count]) => count > median));
 }
 
-function alphabetOf(words: Map<string, number>, { initialAlphabet = [], limitAlphabet }: BPETrainOptions): string[] {
+function alphabetOf(
+  words: Map<string, number>,
+  { initialAlphabet = [], limitAlphabet }: BPETrainOptions,
+): string[] {
   const counts = new Map<string, number>();
-  for (const [word, count] of words) for (const char of word) counts.set(char, (counts.get(char) ?? 0) + count);
+  for (const [word, count] of words)
+    for (const char of word) counts.set(char, (counts.get(char) ?? 0) + count);
   const initial = new Set(initialAlphabet);
   let seen = [...counts].filter(([char]) => !initial.has(char) && keptApart(char) === undefined);
   if (limitAlphabet !== undefined) {
-    seen = seen.sort((a, b) => b[1] - a[1] || byCodePoint(a[0], b[0])).slice(0, Math.max(0, limitAlphabet - initial.size));
+    seen = seen
+      .sort((a, b) => b[1] - a[1] || byCodePoint(a[0], b[0]))
+      .slice(0, Math.max(0, limitAlphabet - initial.size));
   }
   return [...initial, ...seen.map(([char]) => char)].sort(byCodePoint);
 }

@@ -45,7 +45,9 @@ export function readVocabulary(
   const idOf = (token: string, line: number) => {
     const id = ids.get(token);
     if (id !== undefined) return id;
-    throw new InvalidVocabularyError(`merges: ${JSON.stringify(token)} of merge ${line} is not in the vocabulary`);
+    throw new InvalidVocabularyError(
+      `merges: ${JSON.stringify(token)} of merge ${line} is not in the vocabulary`,
+    );
   };
   const lefts = new Int32Array(lines.length);
   const rights = new Int32Array(lines.length);

@@ -5,7 +5,9 @@ function builtin<T>(name: string): T {
   const runtime = (globalThis as { process?: { getBuiltinModule?(name: string): unknown } }).process;
   const module = runtime?.getBuiltinModule?.(name);
   if (module === undefined) {
-    throw new TokenizerFileError('this runtime has no file system; use fromVocab and the vocab and merges properties instead');
+    throw new TokenizerFileError(
+      'this runtime has no file system; use fromVocab and the vocab and merges properties instead',
+    );
   }
   return module as T;
 }
@@ -61,7 +63,9 @@ export async function readFolder(
       files[name] = await fs.readFile(path.join(folder, name), 'utf8');
     } catch (cause) {
       if (optional.includes(name) && (cause as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      throw new TokenizerFileError(`cannot read ${name} in ${folder}: ${(cause as Error).message}`, { cause });
+      throw new TokenizerFileError(`cannot read ${name} in ${folder}: ${(cause as Error).message}`, {
+        cause,
+      });
     }
   }
   return files;

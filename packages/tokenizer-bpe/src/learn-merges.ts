@@ -78,7 +78,8 @@ export async function learnMerges(words: TrainingWords, options: LearnMergesOpti
     if (Date.now() > pause) {
       options.onProgress?.({ phase: 'merge', done: merges.lefts.length, total });
       await new Promise((resolve) => setTimeout(resolve));
-      if (options.signal?.aborted) throw new TrainingAbortedError('training was aborted', { cause: options.signal.reason });
+      if (options.signal?.aborted)
+        throw new TrainingAbortedError('training was aborted', { cause: options.signal.reason });
       pause = Date.now() + SLICE_MS;
     }
   }
@@ -253,7 +254,10 @@ class Learner {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= size) break;
-      if (child + 1 < size && this.#isAbove(heap[child + 1]!, counts[child + 1]!, heap[child]!, counts[child]!)) {
+      if (
+        child + 1 < size &&
+        this.#isAbove(heap[child + 1]!, counts[child + 1]!, heap[child]!, counts[child]!)
+      ) {
         child++;
       }
       if (!this.#isAbove(heap[child]!, counts[child]!, pair, count)) break;

@@ -23,7 +23,11 @@ export const basic: Preprocessor = {
   name: 'basic',
   words(text) {
     if (/[^\0-\x7e]/.test(text)) {
-      text = text.replace(control, '').replace(chinese, ' $& ').normalize('NFD').replace(/\p{Mn}/gu, '');
+      text = text
+        .replace(control, '')
+        .replace(chinese, ' $& ')
+        .normalize('NFD')
+        .replace(/\p{Mn}/gu, '');
       // Character by character, so that a final sigma is a sigma.
       text = text.replace(/[^\0-\x7f]/gu, (char) => char.toLowerCase());
     } else text = text.replace(control, '');

@@ -27,7 +27,14 @@ export function sha256(message: Uint8Array): string {
       words[i] = (words[i - 16]! + small0 + words[i - 7]! + small1) | 0;
     }
     let [a, b, c, d, e, f, g, h] = state as unknown as [
-      number, number, number, number, number, number, number, number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
     ];
     for (let i = 0; i < 64; i++) {
       const big1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);

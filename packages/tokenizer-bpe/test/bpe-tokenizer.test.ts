@@ -12,7 +12,9 @@ const gpt1 = BPETokenizer.fromVocab(vocab, merges);
 
 describe('GPT-1, as Hugging Face has it', () => {
   test('words, ids and decoded text', () => {
-    for (const row of fixtureLines<{ text: string; words: string[]; ids: number[]; decoded: string }>('gpt1_hf')) {
+    for (const row of fixtureLines<{ text: string; words: string[]; ids: number[]; decoded: string }>(
+      'gpt1_hf',
+    )) {
       expect(gpt1.encode(row.text), JSON.stringify(row.text)).toEqual(row.ids);
       expect(gpt1.count(row.text)).toBe(row.ids.length);
       expect(gpt1.decode(row.ids)).toBe(row.decoded);
@@ -26,7 +28,9 @@ describe('GPT-1, as Hugging Face has it', () => {
     expect(gpt1.merges[0]).toBe('t h');
     const again = BPETokenizer.fromVocab(gpt1.vocab, gpt1.merges);
     expect(again.fingerprint).toBe(gpt1.fingerprint);
-    expect(BPETokenizer.fromVocab(vocab, merges, { preprocess: 'lossless' }).fingerprint).not.toBe(gpt1.fingerprint);
+    expect(BPETokenizer.fromVocab(vocab, merges, { preprocess: 'lossless' }).fingerprint).not.toBe(
+      gpt1.fingerprint,
+    );
   });
 
   test('a long word takes no quadratic time', () => {
@@ -49,7 +53,8 @@ describe('GPT-1, as Hugging Face has it', () => {
 });
 
 describe('training', () => {
-  const text = 'low low low low low lower lower newest newest newest newest newest newest widest widest widest';
+  const text =
+    'low low low low low lower lower newest newest newest newest newest newest widest widest widest';
 
   test("Sennrich et al.'s example", async () => {
     const tokenizer = await BPETokenizer.train([text], { vocabSize: 28 });
@@ -76,13 +81,23 @@ describe('training', () => {
     const short = await BPETokenizer.train([text], { vocabSize: 1000, maxTokenLength: 4 });
     expect(Math.max(...Object.keys(short.vocab).map((token) => token.replace('</w>', '').length))).toBe(5); // <unk>
     expect(short.merges.every((merge) => merge.replace('</w>', '').length < 5)).toBe(true);
-    const limited = await BPETokenizer.train([text], { vocabSize: 1000, limitAlphabet: 3, initialAlphabet: ['x'] });
-    expect(Object.keys(limited.vocab).filter((token) => /^.$/.test(token)).sort()).toEqual(['e', 'w', 'x']);
+    const limited = await BPETokenizer.train([text], {
+      vocabSize: 1000,
+      limitAlphabet: 3,
+      initialAlphabet: ['x'],
+    });
+    expect(
+      Object.keys(limited.vocab)
+        .filter((token) => /^.$/.test(token))
+        .sort(),
+    ).toEqual(['e', 'w', 'x']);
     const special = await BPETokenizer.train([text], { vocabSize: 40, specialTokens: ['<unk>', '<start>'] });
     expect(special.vocab['<start>']).toBe(1);
     await expect(BPETokenizer.train([text], { vocabSize: 10 })).rejects.toThrow(/vocabSize: 10 has no room/);
     await expect(BPETokenizer.train([text], { vocabSize: 0.5 })).rejects.toThrow(/vocabSize/);
-    await expect(BPETokenizer.train([text], { vocabSize: 40, minFrequency: -1 })).rejects.toThrow(/minFrequency/);
+    await expect(BPETokenizer.train([text], { vocabSize: 40, minFrequency: -1 })).rejects.toThrow(
+      /minFrequency/,
+    );
     await expect(BPETokenizer.train([5] as unknown as string[], { vocabSize: 40 })).rejects.toThrow(/texts/);
     await expect(
       BPETokenizer.train([text], { vocabSize: 40, preprocess: 'nothing' as 'basic' }),
@@ -134,6 +149,11 @@ describe('lossless', () => {
     );
   });
 
+  test('white space that was never seen comes back too', async () => {
+    const narrow = await BPETokenizer.train(['abc'], { vocabSize: 300, preprocess: 'lossless' });
+    for (const text of ['a b\nc\r\n\t▁␊␍', ' ', '\n']) expect(narrow.decode(narrow.encode(text))).toBe(text);
+  });
+
   test('survives saving and loading', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'bpe-'));
     try {
@@ -153,7 +173,9 @@ describe('lossless', () => {
       await gpt1.save(join(folder, 'b'));
       await writeFile(join(folder, 'a', 'vocab.json'), JSON.stringify(vocab));
       await writeFile(join(folder, 'a', 'merges.txt'), merges);
-      await expect(BPETokenizer.load(join(folder, 'a'))).rejects.toThrow(/do not belong together|byte tokens/);
+      await expect(BPETokenizer.load(join(folder, 'a'))).rejects.toThrow(
+        /do not belong together|byte tokens/,
+      );
       await expect(BPETokenizer.load(join(folder, 'none'))).rejects.toThrow(/cannot read vocab.json/);
       await expect(tokenizer.save(join(file, 'below'))).rejects.toThrow(/cannot write/);
     } finally {

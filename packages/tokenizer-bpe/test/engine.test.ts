@@ -19,7 +19,10 @@ function mergeSlowly(ids: number[], ranks: Map<string, number>, results: Int32Ar
 }
 
 const table = fc
-  .uniqueArray(fc.tuple(fc.nat(7), fc.nat(7), fc.nat(7)), { maxLength: 30, selector: ([left, right]) => `${left} ${right}` })
+  .uniqueArray(fc.tuple(fc.nat(7), fc.nat(7), fc.nat(7)), {
+    maxLength: 30,
+    selector: ([left, right]) => `${left} ${right}`,
+  })
   .map((rows) => ({
     // Merges that never end would: keep those that make a larger id.
     rows: rows.map(([left, right, grow]) => [left, right, 8 + ((left + right + grow) % 8)] as const),
@@ -29,7 +32,11 @@ test('the merge loops are the definition, below and above the size from which a 
   fc.assert(
     fc.property(table, fc.array(fc.nat(7), { minLength: 1, maxLength: 400 }), ({ rows }, ids) => {
       const results = Int32Array.from(rows, (row) => row[2]);
-      const merges = new MergeTable(rows.map((row) => row[0]), rows.map((row) => row[1]), results);
+      const merges = new MergeTable(
+        rows.map((row) => row[0]),
+        rows.map((row) => row[1]),
+        results,
+      );
       const ranks = new Map(rows.map(([left, right], rank) => [`${left} ${right}`, rank]));
       merges.reserve(ids.length);
       merges.ids.set(ids);
@@ -45,9 +52,11 @@ test('merge tables refuse what they cannot hold', () => {
   expect(() => new MergeTable([1, 1], [2, 2], Int32Array.of(3, 4))).toThrow(/listed twice, at ranks 0 and 1/);
   expect(() => new MergeTable([1 << 20], [2], Int32Array.of(3))).toThrow(/not below/);
   const wide = new MergeTable([1_000_000, 1_000_001], [1_048_575, 4096], Int32Array.of(5, 6));
-  expect([wide.rankOf(1_000_000, 1_048_575), wide.rankOf(1_000_001, 4096), wide.rankOf(1_000_001, 4097)]).toEqual([
-    0, 1, 0x7fffffff,
-  ]);
+  expect([
+    wide.rankOf(1_000_000, 1_048_575),
+    wide.rankOf(1_000_001, 4096),
+    wide.rankOf(1_000_001, 4097),
+  ]).toEqual([0, 1, 0x7fffffff]);
 });
 
 /** Learns merges by counting everything anew at every step. */
@@ -63,7 +72,9 @@ function learnSlowly(words: number[][], counts: number[], tokens: string[], voca
         pairs.set(key, pair);
       }
     });
-    const [best] = [...pairs.values()].sort((a, b) => b.count - a.count || a.left - b.left || a.right - b.right);
+    const [best] = [...pairs.values()].sort(
+      (a, b) => b.count - a.count || a.left - b.left || a.right - b.right,
+    );
     if (best === undefined) break;
     const token = tokens[best.left]! + tokens[best.right]!;
     let id = tokens.indexOf(token);
@@ -88,7 +99,12 @@ test('training by updates is training by counting anew', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(word, { maxLength: 12 }), async (rows) => {
       const tokens = ['a', 'b', 'c', 'd'];
-      const expected = learnSlowly(rows.map(([ids]) => ids), rows.map(([, count]) => count), [...tokens], 24);
+      const expected = learnSlowly(
+        rows.map(([ids]) => ids),
+        rows.map(([, count]) => count),
+        [...tokens],
+        24,
+      );
       const offsets = [0];
       for (const [ids] of rows) offsets.push(offsets[offsets.length - 1]! + ids.length);
       const learned = await learnMerges(
@@ -108,7 +124,11 @@ test('training by updates is training by counting anew', async () => {
 
 test('counts beyond 2^32 do not overflow', async () => {
   const learned = await learnMerges(
-    { symbols: Int32Array.of(0, 1, 1, 2), offsets: Int32Array.of(0, 2, 4), counts: Float64Array.of(2 ** 33 + 1, 2 ** 33) },
+    {
+      symbols: Int32Array.of(0, 1, 1, 2),
+      offsets: Int32Array.of(0, 2, 4),
+      counts: Float64Array.of(2 ** 33 + 1, 2 ** 33),
+    },
     { tokens: ['a', 'b', 'c'], vocabSize: 4, minFrequency: 2 ** 33 },
   );
   expect(learned.lefts).toEqual([0]);

@@ -51,7 +51,9 @@ export function clip({ specialTokens = 'openai', ftfy = true }: ClipOptions = {}
   let instance = instances.get(key);
   if (instance === undefined) {
     const [start, end] =
-      specialTokens === 'openai' ? ['<|startoftext|>', '<|endoftext|>'] : ['<start_of_text>', '<end_of_text>'];
+      specialTokens === 'openai'
+        ? ['<|startoftext|>', '<|endoftext|>']
+        : ['<start_of_text>', '<end_of_text>'];
     instance = new ByteLevelBPETokenizer({
       vocabulary: clipVocabulary(clipPairs),
       pattern: patterns.clip,

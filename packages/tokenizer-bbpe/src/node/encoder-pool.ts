@@ -48,11 +48,18 @@ export class EncoderPool implements Disposable {
   constructor(tokenizer: ByteLevelBPETokenizer, options: EncoderPoolOptions = {}) {
     const { normalizer, ...definition } = tokenizer.definition;
     if (normalizer !== undefined && normalizer.steps === undefined) {
-      throw new InvalidOptionError(`tokenizer: ${normalizer.name} rewrites texts by a function; encode them on this thread`);
+      throw new InvalidOptionError(
+        `tokenizer: ${normalizer.name} rewrites texts by a function; encode them on this thread`,
+      );
     }
     this.#canCut =
-      knownPattern(definition.pattern) !== undefined && normalizer === undefined && !definition.addPrefixSpace;
-    const shared: TokenizerDefinition = { ...definition, vocabulary: sharedVocabulary(definition.vocabulary) };
+      knownPattern(definition.pattern) !== undefined &&
+      normalizer === undefined &&
+      !definition.addPrefixSpace;
+    const shared: TokenizerDefinition = {
+      ...definition,
+      vocabulary: sharedVocabulary(definition.vocabulary),
+    };
     const task: WorkerTask = { kind: 'encode', definition: shared, steps: normalizer?.steps };
     this.#workers = Array.from({ length: workerCount(options.workers) }, () => this.#start(task));
     this.#load = new Map(this.#workers.map((worker) => [worker, 0]));
@@ -99,7 +106,8 @@ export class EncoderPool implements Disposable {
   #cut(texts: readonly string[], options: EncodeOptions): { pieces: string[]; owners: number[] } {
     const pieces: string[] = [];
     const owners: number[] = [];
-    const mayCut = this.#canCut && options.allowedSpecial === undefined && options.disallowedSpecial === undefined;
+    const mayCut =
+      this.#canCut && options.allowedSpecial === undefined && options.disallowedSpecial === undefined;
     texts.forEach((text, owner) => {
       let at = 0;
       do {
@@ -119,12 +127,18 @@ export class EncoderPool implements Disposable {
     worker.ref();
     try {
       const job = this.#nextJob++;
-      const { ids, lengths } = await new Promise<Extract<EncodeReply, { ids: Uint32Array }>>((resolve, reject) => {
-        this.#jobs.set(job, { resolve, reject, worker });
-        worker.postMessage({ job, texts, options } satisfies EncodeRequest);
-      });
+      const { ids, lengths } = await new Promise<Extract<EncodeReply, { ids: Uint32Array }>>(
+        (resolve, reject) => {
+          this.#jobs.set(job, { resolve, reject, worker });
+          worker.postMessage({ job, texts, options } satisfies EncodeRequest);
+        },
+      );
       let at = 0;
-      return lengths.map((length) => ids.subarray(at, (at += length)));
+      return lengths.map((length) => {
+        const array = ids.subarray(at, at + length);
+        at += length;
+        return array;
+      });
     } finally {
       this.#load.set(worker, this.#load.get(worker)! - size);
       if (![...this.#jobs.values()].some((job) => job.worker === worker)) worker.unref();

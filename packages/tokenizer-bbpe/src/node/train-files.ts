@@ -36,7 +36,10 @@ export async function trainFromFiles(
   return new ByteLevelBPETokenizer(await trainFromCounter(counter, options));
 }
 
-async function* allParts(paths: readonly string[], { onProgress, signal }: TrainFilesOptions): AsyncGenerator<string> {
+async function* allParts(
+  paths: readonly string[],
+  { onProgress, signal }: TrainFilesOptions,
+): AsyncGenerator<string> {
   let done = 0;
   for (const path of paths) {
     for await (const part of partsOfFile(path)) {

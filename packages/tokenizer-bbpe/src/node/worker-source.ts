@@ -6,7 +6,9 @@ import { InvalidOptionError } from '@gpt-lineage/tokenizer-bpe';
 export function workerCount(wanted: number | undefined): number {
   const count = wanted ?? availableParallelism();
   if (!Number.isInteger(count) || count < 1 || count > 256) {
-    throw new InvalidOptionError(`workers: expected a whole number from 1 to 256, received ${String(wanted)}`);
+    throw new InvalidOptionError(
+      `workers: expected a whole number from 1 to 256, received ${String(wanted)}`,
+    );
   }
   return count;
 }

@@ -88,10 +88,6 @@ export function wideCodePoint(bytes: Uint8Array, at: number): number {
   if (lead < 0xe0) return ((lead & 31) << 6) | (bytes[at + 1]! & 63);
   if (lead < 0xf0) return ((lead & 15) << 12) | ((bytes[at + 1]! & 63) << 6) | (bytes[at + 2]! & 63);
   return (
-    ((lead & 7) << 18) |
-    ((bytes[at + 1]! & 63) << 12) |
-    ((bytes[at + 2]! & 63) << 6) |
-    (bytes[at + 3]! & 63)
+    ((lead & 7) << 18) | ((bytes[at + 1]! & 63) << 12) | ((bytes[at + 2]! & 63) << 6) | (bytes[at + 3]! & 63)
   );
 }
-

@@ -98,11 +98,14 @@ function decodeUtf8(bytes: string): string | undefined {
   if (/[\xed\xc0]/.test(bytes)) {
     bytes = bytes
       .replace(/\xc0\x80/g, '\0')
-      .replace(/\xed([\xa0-\xaf])([\x80-\xbf])\xed([\xb0-\xbf])([\x80-\xbf])/g, (_, a: string, b: string, c: string, d: string) => {
-        const high = ((a.charCodeAt(0) & 15) << 6) | (b.charCodeAt(0) & 63);
-        const low = ((c.charCodeAt(0) & 15) << 6) | (d.charCodeAt(0) & 63);
-        return latin1Of(String.fromCodePoint(0x10000 + (high << 10) + low));
-      });
+      .replace(
+        /\xed([\xa0-\xaf])([\x80-\xbf])\xed([\xb0-\xbf])([\x80-\xbf])/g,
+        (_, a: string, b: string, c: string, d: string) => {
+          const high = ((a.charCodeAt(0) & 15) << 6) | (b.charCodeAt(0) & 63);
+          const low = ((c.charCodeAt(0) & 15) << 6) | (d.charCodeAt(0) & 63);
+          return latin1Of(String.fromCodePoint(0x10000 + (high << 10) + low));
+        },
+      );
   }
   try {
     const array = Uint8Array.from(bytes, (char) => char.charCodeAt(0));

@@ -10,22 +10,22 @@ const LONGEST_SEGMENT = 1_000_000;
  */
 export function fixText(text: string): string {
   let fixed = '';
-  let unescape = true;
+  let undoEntities = true;
   for (let at = 0; at < text.length; ) {
     const newline = text.indexOf('\n', at);
     const end = Math.min(newline < 0 ? text.length : newline + 1, at + LONGEST_SEGMENT);
     const segment = text.slice(at, end);
-    if (segment.includes('<')) unescape = false;
-    fixed += fixSegment(segment, unescape);
+    if (segment.includes('<')) undoEntities = false;
+    fixed += fixSegment(segment, undoEntities);
     at = end;
   }
   return fixed;
 }
 
-function fixSegment(text: string, unescape: boolean): string {
+function fixSegment(text: string, undoEntities: boolean): string {
   for (;;) {
     const before = text;
-    if (unescape) text = unescapeCompleteReferences(text);
+    if (undoEntities) text = unescapeCompleteReferences(text);
     text = fixEncoding(text);
     text = fixC1Controls(text);
     text = text.replace(/[Ĳĳŉ\u01c4-\u01cc\u01f1-\u01f3\ufb00-\ufb06]/g, (char) => ligatures[char]!);
