@@ -143,3 +143,9 @@ describe.each(graphExecutors)('operations on %s', (executor) => {
     tf.dispose(args);
   });
 });
+
+describe('executors', () => {
+  it.skipIf(graphExecutors.length === 0)('at least one runs the operations above', () => {
+    expect(graphExecutors.length).toBeGreaterThan(0);
+  });
+});

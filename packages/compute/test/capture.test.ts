@@ -227,6 +227,16 @@ describe.each(executors)('capture on %s', (executor) => {
     double.dispose();
   });
 
+  it('finishes runs that were started before their version was evicted or the function disposed', async () => {
+    const negate = capture((x: tf.Tensor) => tf.neg(x), { executor, maxTraces: 1 });
+    const inputs = [1, 2, 3, 4].map((length) => tf.ones([length]));
+    const runs = inputs.map((x) => negate(x));
+    negate.dispose();
+    const out = await Promise.all(runs);
+    expect(out.map((t) => t.dataSync().length)).toEqual([1, 2, 3, 4]);
+    tf.dispose([inputs, out]);
+  });
+
   it('names the operation that cannot be captured', async () => {
     const x = tf.tensor1d([1, 2, 3]);
     const unfit: [string, RegExp, (x: tf.Tensor) => unknown][] = [

@@ -215,7 +215,7 @@ class Captured {
     while (this.versions.size > (this.options.maxTraces ?? 8)) {
       const [oldest, { compiled }] = this.versions.entries().next().value!;
       this.versions.delete(oldest);
-      releaseBoth(compiled);
+      this.releaseLater(compiled);
     }
     return version;
   }
@@ -347,9 +347,14 @@ class Captured {
     });
   }
 
+  /** After the runs that may still use it. */
+  private releaseLater(compiled: Version['compiled']): void {
+    this.queue = this.queue.then(() => releaseBoth(compiled));
+  }
+
   dispose(): void {
     this.disposed = true;
-    for (const { compiled } of this.versions.values()) releaseBoth(compiled);
+    for (const { compiled } of this.versions.values()) this.releaseLater(compiled);
     this.versions.clear();
     sweepVariables();
   }
