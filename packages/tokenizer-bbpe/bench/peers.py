@@ -1,6 +1,6 @@
 """Times Python peers on the texts and vocabularies of a folder, prints one JSON line.
 
-    python peers.py FOLDER REPEATS
+    python peers.py FOLDER REPEATS [cpu]
 
 FOLDER has job.json: {texts: [name], encodings: [{name, pattern}], train: {vocabSize, text}}, NAME.txt,
 NAME.tiktoken and NAME.json (tokenizer.json).
@@ -15,6 +15,7 @@ import time
 os.environ["RAYON_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 folder, repeats = sys.argv[1], int(sys.argv[2])
+clock = time.process_time if sys.argv[3:] == ["cpu"] else time.perf_counter
 with open(f"{folder}/job.json") as file:
     job = json.load(file)
 
@@ -25,9 +26,9 @@ def read(name):
 
 
 def seconds(action):
-    start = time.perf_counter()
+    start = clock()
     action()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 out = {"versions": {}, "times": []}
@@ -63,7 +64,7 @@ try:
         peer = Tokenizer.from_file(f"{folder}/{encoding['name']}.json")
         for name in job["texts"]:
             text = read(name + ".txt")
-            times = [seconds(lambda: peer.encode(text)) for _ in range(repeats // 2 + 2)]
+            times = [seconds(lambda: peer.encode(text)) for _ in range(2)]
             record(f"{encoding['name']} {name}", "HF tokenizers", times[0], times[1:])
     if job["train"]:
         text = read(job["train"]["text"] + ".txt")
@@ -78,7 +79,7 @@ try:
             peer.train_from_iterator([text], trainer)
             out["merges"] = json.loads(peer.to_str())["model"]["merges"]
 
-        times = [seconds(train) for _ in range(repeats // 2 + 1)]
+        times = [seconds(train) for _ in range(1 + (repeats > 4))]
         record("train", "HF tokenizers", times[0], times)
 except ImportError:
     pass

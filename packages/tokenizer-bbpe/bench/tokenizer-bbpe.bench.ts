@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { arch, cpus, platform, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -20,9 +19,11 @@ import { buildWorker } from '../test/build-worker.js';
  * Speed beside gpt-tokenizer, js-tiktoken, tiktoken (WASM), and, through PEERS_PYTHON or python3, tiktoken and Hugging
  * Face tokenizers.
  *
- *   tsx --conditions=@gpt-lineage/source bench/tokenizer-bbpe.bench.ts [--quick] [--json FILE]
+ *   tsx --conditions=@gpt-lineage/source bench/tokenizer-bbpe.bench.ts [--quick] [--cpu] [--json FILE]
+ *       [--only encode|runs|batch|train] [--encodings cl100k_base,o200k_base] [--repeats 7]
  *
  * Peers and ours take turns; the best of the turns counts, so that other load on the machine does not decide. Cold
+ * `--cpu` counts processor time instead, all threads of the process together: for machines that are busy otherwise. Cold
  * rows are first passes over a text after the tokenizer has seen only another one.
  */
 
@@ -36,12 +37,12 @@ interface Result {
 }
 
 const quick = process.argv.includes('--quick');
-const jsonFile = process.argv.includes('--json')
-  ? process.argv[process.argv.indexOf('--json') + 1]
-  : undefined;
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
-const repeats = quick ? 2 : 7;
+const jsonFile = option('--json');
+const only = option('--only');
+const cpuTime = process.argv.includes('--cpu');
+const repeats = Number(option('--repeats') ?? (quick ? 2 : 7));
 const results: Result[] = [];
+const versions: Record<string, string> = {};
 
 const texts: Record<string, string> = {};
 for (const name of ['english', 'code', 'chinese']) {
@@ -50,7 +51,8 @@ for (const name of ['english', 'code', 'chinese']) {
 }
 texts.mixed = mixture(Object.values(texts));
 
-const names = quick ? ['cl100k_base'] : ['r50k_base', 'cl100k_base', 'o200k_base'];
+const names =
+  option('--encodings')?.split(',') ?? (quick ? ['cl100k_base'] : ['r50k_base', 'cl100k_base', 'o200k_base']);
 const npmPeers: Record<string, Record<string, (text: string) => ArrayLike<number>>> = {
   r50k_base: {
     'gpt-tokenizer': (text) => gptR50k(text),
@@ -157,8 +159,22 @@ async function batch(): Promise<void> {
   const pair = new EncoderPool(tokenizer, { workers: 2 });
   const times: Record<string, number> = {};
   for (let turn = 0; turn < repeats + 2; turn++) {
-    lower(times, 'ours', await millisecondsAsync(() => pair.encodeBatch(batchOf)));
-    lower(times, 'one worker', await millisecondsAsync(() => single.encodeBatch(batchOf)));
+    lower(
+      times,
+      'ours',
+      await millisecondsAsync(
+        () => pair.encodeBatch(batchOf),
+        () => performance.now(),
+      ),
+    );
+    lower(
+      times,
+      'one worker',
+      await millisecondsAsync(
+        () => single.encodeBatch(batchOf),
+        () => performance.now(),
+      ),
+    );
     lower(
       times,
       'this thread',
@@ -217,11 +233,15 @@ function pythonTimes(encodings: string[], textNames: string[], train: boolean): 
     };
     writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
     const script = new URL('peers.py', import.meta.url).pathname;
-    const out = execFileSync(python, [script, folder, String(repeats)], {
+    const out = execFileSync(python, [script, folder, String(repeats), cpuTime ? 'cpu' : 'wall'], {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
     });
-    return JSON.parse(out.trim().split('\n').pop()!) as PythonTimes;
+    const measured = JSON.parse(out.trim().split('\n').pop()!) as PythonTimes & {
+      versions: Record<string, string>;
+    };
+    Object.assign(versions, measured.versions);
+    return measured;
   } catch (error) {
     console.log(`Python peers absent (${(error as Error).message.split('\n')[0]})`);
     return { times: [] };
@@ -264,15 +284,26 @@ function lazily(make: () => { encode(text: string, allowed: [], disallowed: []):
 }
 
 function milliseconds(action: () => unknown): number {
-  const start = performance.now();
+  const start = clock();
   action();
-  return performance.now() - start;
+  return clock() - start;
 }
 
-async function millisecondsAsync(action: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
+function clock(): number {
+  if (!cpuTime) return performance.now();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function option(name: string): string | undefined {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? undefined : process.argv[at + 1];
+}
+
+async function millisecondsAsync(action: () => Promise<unknown>, now = clock): Promise<number> {
+  const start = now();
   await action();
-  return performance.now() - start;
+  return now() - start;
 }
 
 function lower(times: Record<string, number>, key: string, time: number): void {
@@ -301,8 +332,12 @@ function push(
 }
 
 function report(): void {
-  const version = (name: string) =>
-    (createRequire(import.meta.url)(`${name}/package.json`) as { version: string }).version;
+  const declared = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    devDependencies: Record<string, string>;
+  };
+  const npm = Object.fromEntries(
+    ['gpt-tokenizer', 'js-tiktoken', 'tiktoken'].map((name) => [name, declared.devDependencies[name]]),
+  );
   const machine = {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
@@ -310,7 +345,8 @@ function report(): void {
     platform: `${platform()} ${arch()}`,
     node: process.version,
     date: new Date().toISOString(),
-    peers: { 'js-tiktoken': version('js-tiktoken'), tiktoken: version('tiktoken') },
+    clock: cpuTime ? 'processor time' : 'wall time',
+    peers: { ...npm, ...versions },
   };
   const line = JSON.stringify({ bench: 'tokenizer-bbpe', machine, results });
   if (jsonFile !== undefined) writeFileSync(jsonFile, `${line}\n`);
