@@ -68,7 +68,7 @@ const cases: Case[] = [
 const { backend } = await initCompute();
 const results: BenchResult[] = [];
 for (const entry of cases)
-  if (only === undefined || entry.name.startsWith(only)) 
+  if (only === undefined || entry.name.startsWith(only))
     results.push(...(await run(stepsAsked === undefined ? entry : { ...entry, steps: Number(stepsAsked) })));
 report('gpt-core/pretrain', results, { backend });
 

@@ -1,0 +1,116 @@
+/**
+ * Does generative pretraining help? A GPT-1-style model is pretrained on the unlabelled reviews, then fine-tuned on a
+ * few labelled ones; the same model and head without pretraining is the baseline. The difference in accuracy comes
+ * with a bootstrap confidence interval over the test examples.
+ */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { initCompute } from '@gpt-lineage/compute';
+import { ByteLevelBPETokenizer } from '@gpt-lineage/tokenizer-bbpe';
+import { uniformInt } from '../src/data/random.js';
+import {
+  type FinetuneOptions,
+  finetune,
+  GPT,
+  parseJsonl,
+  predictTask,
+  pretrain,
+  type TaskExample,
+  TaskModel,
+  textSource,
+} from '../src/index.js';
+import { SubwordTokenizer } from '../src/tokenization/subword-tokenizer.js';
+import { report } from './report.js';
+
+const quick = process.argv.includes('--quick');
+const number = (name: string, fallback: number) => {
+  const found = process.argv.find((arg) => arg.startsWith(`--${name}=`));
+  return found === undefined ? fallback : Number(found.split('=')[1]);
+};
+const read = (name: string) =>
+  [...parseJsonl(gunzipSync(readFileSync(new URL(`../data/${name}`, import.meta.url))).toString(), name)].map(
+    ([, row]) => row as TaskExample & { text: string },
+  );
+const labelled = number('labelled', quick ? 64 : 1000);
+const steps = number('steps', quick ? 10 : 1200);
+const train = read('sentence-polarity-train.jsonl.gz');
+const test = read('sentence-polarity-test.jsonl.gz').slice(0, quick ? 64 : undefined);
+
+const { backend } = await initCompute();
+const tokenizer = new SubwordTokenizer(
+  await ByteLevelBPETokenizer.train(
+    train.map(({ text }) => text),
+    { vocabSize: quick ? 500 : 4000 },
+  ),
+);
+const contextLength = 64;
+const config = { vocabSize: tokenizer.vocabSize, contextLength, nLayer: 4, nHead: 4, nEmbd: 128 };
+const dropouts = {
+  normPlacement: 'post',
+  embeddingDropout: 0.1,
+  attentionDropout: 0.1,
+  residualDropout: 0.1,
+} as const;
+const create = () =>
+  GPT.create({ ...config, ...dropouts, residualScaledInit: false }, { seed: 1, tokenizer });
+
+using pretrained = create();
+const source = textSource(train.map(({ text }) => text).join('\n'), tokenizer, {
+  contextLength,
+  validationFraction: 0.02,
+});
+for await (const event of pretrain(pretrained, source.train, {
+  steps,
+  batchSize: 32,
+  learningRate: 1e-3,
+  minLearningRate: 0,
+  warmup: steps / 10,
+  betas: [0.9, 0.999],
+  weightDecay: 0.01,
+  validation: source.validation!,
+  validateEvery: Math.ceil(steps / 4),
+}))
+  if (event.type === 'validation')
+    console.log(`pretraining step ${event.step}: validation loss ${event.loss.toFixed(3)}`);
+
+/** Which test examples a fine-tuned model answers rightly. */
+async function rightAnswers(base: GPT): Promise<boolean[]> {
+  using model = TaskModel.create(base, { task: 'sentiment', labels: ['negative', 'positive'], seed: 2 });
+  const options: FinetuneOptions = { epochs: quick ? 1 : 4, batchSize: 16, learningRate: 3e-4, seed: 3 };
+  for await (const event of finetune(model, train.slice(0, labelled), options)) void event;
+  const answers = await predictTask<'sentiment'>(model, test, { batchSize: 32 });
+  return answers.map(({ label }, i) => label === test[i]!.label);
+}
+
+const withPretraining = await rightAnswers(pretrained);
+using fresh = create();
+const without = await rightAnswers(fresh);
+const share = (right: readonly boolean[]) => right.filter(Boolean).length / right.length;
+const differences = Array.from({ length: 2000 }, (_, sample) => {
+  let sum = 0;
+  for (let i = 0; i < test.length; i++) {
+    const at = uniformInt(test.length, sample, i);
+    sum += Number(withPretraining[at]) - Number(without[at]);
+  }
+  return sum / test.length;
+}).sort((a, b) => a - b);
+const interval = [differences[50]!, differences[1949]!];
+console.log(
+  `accuracy ${share(withPretraining).toFixed(3)} with, ${share(without).toFixed(3)} without pretraining; ` +
+    `difference ${(share(withPretraining) - share(without)).toFixed(3)}, 95% interval [${interval.map((x) => x.toFixed(3))}]`,
+);
+const name = `sentence polarity, ${labelled} labelled, ${test.length} test`;
+report(
+  'gpt-core/pretraining-helps',
+  [
+    {
+      case: name,
+      metric: 'accuracy',
+      unit: 'share',
+      ours: share(withPretraining),
+      peers: { 'without-pretraining': share(without) },
+      ratio: { 'without-pretraining': share(withPretraining) / share(without) },
+    },
+  ],
+  { backend, steps, differenceInterval95: interval },
+);
