@@ -4,7 +4,10 @@ import { arrow, number, withError } from './format.js';
 
 /** The report as a table for the terminal. */
 export function reportTable(report: Report): string {
-  const table = new Table({ head: ['task', 'shots', 'items', 'metric', '', 'value ± stderr'] });
+  const table = new Table({
+    head: ['task', 'shots', 'items', 'metric', '', 'value ± stderr'],
+    style: { head: [], border: [] },
+  });
   for (const result of report.tasks) {
     Object.entries(result.metrics).forEach(([name, metric], index) => {
       const lead = index === 0 ? [result.task, result.shots, result.items] : ['', '', ''];
