@@ -2,5 +2,13 @@ import { defineConfig } from 'tsup';
 import { library } from '../../tsup.shared.js';
 
 export default defineConfig(
-  library({ entry: { index: 'src/index.ts', 'text-fixing': 'src/text-fixing/index.ts' } }),
+  library({
+    entry: {
+      index: 'src/index.ts',
+      original: 'src/original/index.ts',
+      'text-fixing': 'src/text-fixing/index.ts',
+    },
+    // Entry points share their code, in CommonJS too.
+    splitting: true,
+  }),
 );

@@ -166,7 +166,8 @@ export class BPETokenizer {
       );
     }
     const ids: number[] = [];
-    const parts = this.#unknownId === undefined ? [text] : text.split(this.#unknownToken);
+    const isRead = this.#unknownId !== undefined && this.preprocessor.readsUnknownToken !== false;
+    const parts = isRead ? text.split(this.#unknownToken) : [text];
     parts.forEach((part, i) => {
       if (i > 0) ids.push(this.#unknownId!);
       for (const word of this.preprocessor.words(part)) for (const id of this.#encodeWord(word)) ids.push(id);

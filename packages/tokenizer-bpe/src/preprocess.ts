@@ -3,6 +3,8 @@ export interface Preprocessor {
   /** Part of the fingerprint: another name means other ids. */
   name: string;
   words(text: string): string[];
+  /** Whether the unknown token, spelled out in a text, is itself. Default: yes. */
+  readsUnknownToken?: boolean;
 }
 
 /** The code points that BERT's tokenizer treats as Chinese characters: each is a word of its own. */
