@@ -22,6 +22,8 @@ class OnnxStore implements VariableStore {
   /** A buffer of ours that no one reads any more, to write the next value into. */
   private readonly spare = new Map<number, HostArray>();
   private readonly owned = new WeakSet<HostArray>();
+  /** `onnxruntime-node` writes results into memory that it is given, `onnxruntime-web` returns its own. */
+  private writesInPlace = true;
 
   get(key: number): HostArray {
     return this.values.get(key)!;
@@ -40,16 +42,17 @@ class OnnxStore implements VariableStore {
     this.spare.delete(key);
   }
 
-  /** Where the new value of a variable goes. */
-  target(key: number, meta: Meta): HostArray {
+  /** Where the new value of a variable may go. */
+  target(key: number, meta: Meta): HostArray | undefined {
+    if (!this.writesInPlace) return undefined;
     const spare = this.spare.get(key);
     this.spare.delete(key);
-    const buffer = spare ?? hostArray(meta.dtype, sizeOf(meta.shape));
-    this.owned.add(buffer);
-    return buffer;
+    return spare ?? hostArray(meta.dtype, sizeOf(meta.shape));
   }
 
-  advance(key: number, values: HostArray): void {
+  advance(key: number, target: HostArray | undefined, values: HostArray): void {
+    if (target !== undefined && target.buffer !== values.buffer) this.writesInPlace = false;
+    this.owned.add(values);
     const old = this.get(key);
     // Memory that came from outside may still be someone's; ours is free to reuse.
     if (this.owned.has(old)) this.spare.set(key, old);
@@ -119,22 +122,22 @@ class OnnxProgram implements CompiledProgram {
       const { dtype, shape } = this.program.feeds[i]!;
       inputs[name] = new Tensor(dtype, feeds[i]!, shape);
     });
-    const next: { key: number; values: HostArray }[] = [];
+    const next: { key: number; output: string; target: HostArray | undefined }[] = [];
     const outputs: Record<string, OnnxTensor | null> = {};
     for (const name of lowered.fetches) outputs[name] = null;
     for (const { variable, input, output } of lowered.state) {
       const { key, meta } = slotOf(variable);
       inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
-      const values = store.target(key, meta);
-      outputs[output] = new Tensor(meta.dtype, values, meta.shape);
-      next.push({ key, values });
+      const target = store.target(key, meta);
+      outputs[output] = target === undefined ? null : new Tensor(meta.dtype, target, meta.shape);
+      next.push({ key, output, target });
     }
     for (const { input, shape, seed } of lowered.random) {
       const pair = this.seedOf(seed, feeds);
       inputs[input] = new Tensor('float32', philoxUniform(pair, sizeOf(shape)), shape);
     }
     const out = await session.run(inputs, outputs);
-    for (const { key, values } of next) store.advance(key, values);
+    for (const { key, output, target } of next) store.advance(key, target, out[output]!.data);
     return lowered.fetches.map((name, i) => {
       const { data } = out[name]!;
       const { dtype } = this.program.fetches[i]!;
