@@ -152,6 +152,8 @@ export function parseOpenClipConfig(json: unknown): ClipConfig {
   const imageSize = number('image_size', 224);
   const textWidth = textNumber('width', 512);
   const vocabSize = textNumber('vocab_size', 49_408);
+  const poolsAtEnd = text.pool_type === 'eos';
+  const special = object(file?.special_tokens) ?? {};
   return validateConfig({
     embedDim: fields(root, '')('embed_dim', 512),
     vision: Array.isArray(vision.layers)
@@ -184,9 +186,9 @@ export function parseOpenClipConfig(json: unknown): ClipConfig {
       nInner: Math.trunc(textWidth * textNumber('mlp_ratio', 4)),
       activation: act,
       layerNormEpsilon: 1e-5,
-      bosTokenId: vocabSize - 2,
-      eosTokenId: vocabSize - 1,
-      poolAtHighestId: true, // open_clip pools at argmax of the ids
+      bosTokenId: typeof special.bos_token_id === 'number' ? special.bos_token_id : vocabSize - 2,
+      eosTokenId: poolsAtEnd ? textNumber('eos_id', 2) : vocabSize - 1,
+      poolAtHighestId: !poolsAtEnd, // by default open_clip pools at argmax of the ids
       padTokenId: textNumber('pad_id', 0),
     },
     logitScaleInit: fields(root, '')('init_logit_scale', defaultLogitScale),
@@ -271,8 +273,14 @@ export function toOpenClipConfig(config: ClipConfig, preprocess: Json): Json {
         layers: text.nLayer,
         mlp_ratio: text.nInner / text.nEmbd,
         pad_id: text.padTokenId,
+        // Where the end token is the highest id, open_clip's default pooling is the same.
+        ...(text.poolAtHighestId || text.eosTokenId === text.vocabSize - 1
+          ? {}
+          : { pool_type: 'eos', eos_id: text.eosTokenId }),
       },
     },
     preprocess_cfg: preprocess,
+    // Ours; open_clip does not look at it.
+    ...(text ? { special_tokens: { bos_token_id: text.bosTokenId } } : {}),
   };
 }

@@ -98,7 +98,7 @@ async function readConfigs(
   else config = inferConfig(file.tensors);
   const preprocessJson =
     (await readJson(folder, 'preprocessor_config.json')) ??
-    (openClipJson as { preprocess_cfg?: unknown } | undefined)?.preprocess_cfg;
+    ((openClipJson as { preprocess_cfg?: unknown } | undefined)?.preprocess_cfg ? openClipJson : undefined);
   const preprocess: PreprocessConfig = {
     ...(config.vision ? { size: config.vision.imageSize } : {}),
     ...(preprocessJson === undefined ? {} : parsePreprocessConfig(preprocessJson)),

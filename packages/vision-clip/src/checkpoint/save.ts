@@ -37,11 +37,11 @@ export async function saveCheckpoint(
   const weights = safetensorsChunks(tensors, { metadata: { format: 'pt' } });
   await folder.write(isResNet ? 'open_clip_model.safetensors' : 'model.safetensors', weights);
   if (isResNet) {
-    await writeJson(
-      folder,
-      'open_clip_config.json',
-      toOpenClipConfig(config, openClipPreprocess(preprocess)),
-    );
+    const { background } = preprocess;
+    await writeJson(folder, 'open_clip_config.json', {
+      ...toOpenClipConfig(config, openClipPreprocess(preprocess)),
+      ...(background ? { background } : {}),
+    });
   } else {
     await writeJson(folder, 'preprocessor_config.json', toHuggingFacePreprocess(preprocess));
     await writeJson(folder, 'config.json', toHuggingFaceConfig(config));

@@ -111,9 +111,24 @@ export function parsePreprocessConfig(json: unknown): PreprocessConfig {
     throw new ClipConfigError('preprocessor_config', 'must be a JSON object');
   }
   const fields = json as Record<string, unknown>;
-  if (typeof fields.preprocess_cfg === 'object') return parseOpenClip(fields.preprocess_cfg as object);
-  if ('resize_mode' in fields || 'mean' in fields) return parseOpenClip(fields);
-  return parseHuggingFace(fields);
+  // Ours; the others' loaders pass over it.
+  const background =
+    fields.background === undefined ? {} : { background: numbers('background', fields.background) };
+  if (typeof fields.preprocess_cfg === 'object') {
+    return { ...parseOpenClip(fields.preprocess_cfg as object), ...background };
+  }
+  if ('mean' in fields || ('resize_mode' in fields && !('image_mean' in fields)))
+    return parseOpenClip(fields);
+  return { ...parseHuggingFace(fields), ...background, ...ownFields(fields) };
+}
+
+/** What transformers' file has no words for; written by `toHuggingFacePreprocess` where it differs from theirs. */
+function ownFields(fields: Record<string, unknown>): PreprocessConfig {
+  return {
+    ...(fields.to_rgb === 'after-resize' ? { toRgb: fields.to_rgb } : {}),
+    ...(fields.crop_rounding === 'half-even' ? { cropRounding: fields.crop_rounding } : {}),
+    ...(fields.resize_mode === 'longest' ? { resizeMode: fields.resize_mode } : {}),
+  };
 }
 
 function parseHuggingFace(fields: Record<string, unknown>): PreprocessConfig {
@@ -195,7 +210,9 @@ function numbers(field: string, value: unknown): readonly [number, number, numbe
 
 /** The config as Hugging Face's `preprocessor_config.json`, for `CLIP.save`. */
 export function toHuggingFacePreprocess(config: PreprocessConfig): Record<string, unknown> {
-  const { size, resizeTo, resizeMode, interpolation, rescale, mean, std } = resolvePreprocess(config);
+  const resolved = resolvePreprocess(config);
+  const { size, resizeTo, resizeMode, interpolation, rescale, mean, std } = resolved;
+  const { background, toRgb, cropRounding } = resolved;
   const [width, height] = size;
   return {
     image_processor_type: 'CLIPImageProcessor',
@@ -213,5 +230,9 @@ export function toHuggingFacePreprocess(config: PreprocessConfig): Record<string
     do_normalize: true,
     image_mean: [...mean],
     image_std: [...std],
+    ...(background ? { background } : {}),
+    ...(toRgb === 'after-resize' ? { to_rgb: toRgb } : {}),
+    ...(cropRounding === 'half-even' ? { crop_rounding: cropRounding } : {}),
+    ...(resizeMode === 'longest' ? { resize_mode: resizeMode } : {}),
   };
 }

@@ -72,11 +72,11 @@ function pixels(size: number): tf.Tensor4D {
   );
 }
 
-async function embeds(clip: CLIP): Promise<Float32Array[]> {
+async function embeds(clip: CLIP, end = 39): Promise<Float32Array[]> {
   const image = clip.encodeImage(pixels(clip.config.vision!.imageSize));
   const text = clip.encodeText([
-    [1, 5, 39],
-    [7, 39],
+    [1, 5, end],
+    [7, end],
   ]);
   return [(await image.data()) as Float32Array, (await text.data()) as Float32Array];
 }
@@ -98,16 +98,34 @@ describe('saving', () => {
     expect(again.preprocessConfig.size).toEqual([32, 32]);
   });
 
-  it('writes a ResNet as open_clip has it', async () => {
-    using clip = CLIP.create(tinyRn, { seed: 4 });
+  it.each([
+    ['CLIP', tinyRn.text!],
+    ['other', { ...tinyRn.text!, bosTokenId: 3, eosTokenId: 2, padTokenId: 2 }],
+  ])('writes a ResNet as open_clip has it, with %s special tokens', async (_, text) => {
+    using clip = CLIP.create({ ...tinyRn, text }, { seed: 4 });
     const target = join(folder, 'rn');
     await clip.save(target);
     expect(readdirSync(target).sort()).toEqual(['open_clip_config.json', 'open_clip_model.safetensors']);
     using again = await CLIP.load(target);
-    const before = await embeds(clip);
-    (await embeds(again)).forEach((values, i) => {
+    expect(again.config.text).toEqual({ ...text, poolAtHighestId: text.eosTokenId === 39 });
+    const before = await embeds(clip, text.eosTokenId);
+    (await embeds(again, text.eosTokenId)).forEach((values, i) => {
       expect(maxDifference(values, before[i]!)).toBe(0);
     });
+  });
+
+  it.each([tinyVit, tinyRn])('keeps how images are prepared', async (config) => {
+    const preprocess = {
+      background: [255, 255, 255],
+      mean: [0.5, 0.5, 0.5],
+      interpolation: 'bilinear',
+    } as const;
+    using clip = CLIP.create(config, { preprocess });
+    const target = join(folder, `prepared-${config.vision!.kind}`);
+    await clip.save(target);
+    using again = await CLIP.load(target);
+    const image = { width: 9, height: 5, channels: 4, data: randomBytes(9 * 5 * 4, 3) } as const;
+    expect(again.preprocess(image)).toEqual(clip.preprocess(image));
   });
 
   it('keeps tokenizer files', async () => {
