@@ -20,6 +20,7 @@ export { Conversation } from './conversation/conversation.js';
 export { type DocumentSourceOptions, documentSource, parseJsonl, parseJsonlTexts } from './data/documents.js';
 export { DataError } from './data/errors.js';
 export { type ExampleSourceOptions, exampleSource } from './data/example-source.js';
+export { type FillOptions, type FillTokens, fillInTheMiddle } from './data/fill-in-the-middle.js';
 export { gpt3MixtureWeights, type MixturePart, mixtureSource } from './data/mixture.js';
 export { type PackedRows, packBestFit, packedBatch, type TrainingExample } from './data/packing.js';
 export {
@@ -82,6 +83,7 @@ export {
   type TaskDefinition,
   TaskModel,
 } from './finetuning/task-model.js';
+export { type ParallelSentence, translationExamples, translationPrompt } from './finetuning/translation.js';
 export type { GeneratedCompletion, GenerateResult, Prompt, StreamEvent } from './generation/generate.js';
 export { type JsonSchema, UnsupportedSchemaError } from './generation/json-schema.js';
 export type { LogitsContext, LogitsProcessor, StoppingCriterion } from './generation/logits-processor.js';
@@ -143,6 +145,7 @@ export { CharacterTokenizer } from './tokenization/character-tokenizer.js';
 export { tokenizerFromJSON, tokenizerFromVocabulary } from './tokenization/load-tokenizer.js';
 export { SubwordTokenizer } from './tokenization/subword-tokenizer.js';
 export type { EncodeTextOptions, Tokenizer } from './tokenization/tokenizer.js';
+export { WordTokenizer } from './tokenization/word-tokenizer.js';
 export type { CheckpointStore, SavedTraining, TrainableModel } from './training/checkpoint-store.js';
 export { DivergedError, TrainingError } from './training/errors.js';
 export type {

@@ -1,10 +1,13 @@
+import { BPETokenizer } from '@gpt-lineage/tokenizer-bpe';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { TokenTextDecoder } from '../../src/generation/text-stream.js';
 import {
   ByteTokenizer,
   CharacterTokenizer,
   tokenizerFromJSON,
   tokenizerFromVocabulary,
+  WordTokenizer,
 } from '../../src/index.js';
 
 const roundTrip = (json: unknown) => JSON.parse(JSON.stringify(json)) as unknown;
@@ -65,5 +68,25 @@ describe('byte-level BPE', () => {
     expect(tokenizer.encode('the<|endoftext|>', { allowedSpecial: 'all' })).toEqual([258, 256]);
     expect(tokenizer.decode([258])).toBe('the');
     expect(tokenizerFromJSON(roundTrip(tokenizer.toTokenizerJSON())).fingerprint).toBe(tokenizer.fingerprint);
+  });
+});
+
+describe("GPT-1's BPE", () => {
+  it('is stored and found again, from tokenizer.json and from vocab.json', async () => {
+    const bpe = await BPETokenizer.train(['low lower lowest new newer newest the the the'], {
+      vocabSize: 40,
+    });
+    const tokenizer = new WordTokenizer(bpe);
+    const again = tokenizerFromJSON(roundTrip(tokenizer.toTokenizerJSON()));
+    expect(again).toBeInstanceOf(WordTokenizer);
+    expect(again.fingerprint).toBe(tokenizer.fingerprint);
+    const ids = tokenizer.encode('The lowest newer');
+    expect(again.encode('The lowest newer')).toEqual(ids);
+    expect(again.decode(ids)).toBe('the lowest newer');
+    const old = tokenizerFromVocabulary(bpe.vocab, bpe.merges.join('\n'));
+    expect(old.encode('The lowest newer')).toEqual(ids);
+    // Streams show a word as soon as its last part is there.
+    const decoder = new TokenTextDecoder(tokenizer);
+    expect(ids.map((id) => decoder.push(id)).join('') + decoder.flush()).toBe('the lowest newer');
   });
 });
