@@ -14,7 +14,13 @@ import type { CompiledProgram, CompileOptions, Executor } from '../executor.js';
 import { readsWeightsOnce } from '../program.js';
 import { type OnnxLowered, OnnxLowering } from './lower.js';
 import { type ModelFile, writeModel } from './model-file.js';
-import { loadOnnxRuntime, needOnnxRuntime, type OnnxSession, type OnnxTensor } from './runtime.js';
+import {
+  fillsGivenMemory,
+  loadOnnxRuntime,
+  needOnnxRuntime,
+  type OnnxSession,
+  type OnnxTensor,
+} from './runtime.js';
 
 /** Variables that programs update, as host arrays that the runtime reads and writes in place of copying. */
 class OnnxStore implements VariableStore {
@@ -22,8 +28,6 @@ class OnnxStore implements VariableStore {
   /** A buffer of ours that no one reads any more, to write the next value into. */
   private readonly spare = new Map<number, HostArray>();
   private readonly owned = new WeakSet<HostArray>();
-  /** `onnxruntime-node` writes results into memory that it is given, `onnxruntime-web` returns its own. */
-  private writesInPlace = true;
 
   get(key: number): HostArray {
     return this.values.get(key)!;
@@ -44,14 +48,13 @@ class OnnxStore implements VariableStore {
 
   /** Where the new value of a variable may go. */
   target(key: number, meta: Meta): HostArray | undefined {
-    if (!this.writesInPlace) return undefined;
+    if (!fillsGivenMemory()) return undefined;
     const spare = this.spare.get(key);
     this.spare.delete(key);
     return spare ?? hostArray(meta.dtype, sizeOf(meta.shape));
   }
 
-  advance(key: number, target: HostArray | undefined, values: HostArray): void {
-    if (target !== undefined && target.buffer !== values.buffer) this.writesInPlace = false;
+  advance(key: number, values: HostArray): void {
     this.owned.add(values);
     const old = this.get(key);
     // Memory that came from outside may still be someone's; ours is free to reuse.
@@ -137,7 +140,7 @@ class OnnxProgram implements CompiledProgram {
       inputs[input] = new Tensor('float32', philoxUniform(pair, sizeOf(shape)), shape);
     }
     const out = await session.run(inputs, outputs);
-    for (const { key, output, target } of next) store.advance(key, target, out[output]!.data);
+    for (const { key, output, target } of next) store.advance(key, target ?? out[output]!.data);
     return lowered.fetches.map((name, i) => {
       const { data } = out[name]!;
       const { dtype } = this.program.fetches[i]!;

@@ -30,11 +30,18 @@ export interface OnnxSession {
 }
 
 let runtime: OnnxRuntime | null | undefined;
+let given = false;
 let problem = '';
 
 /** In a browser: hands over the application's `onnxruntime-web`. In Node the optional `onnxruntime-node` is found. */
 export function useOnnxRuntime(module: OnnxRuntime): void {
   runtime = module;
+  given = true;
+}
+
+/** `onnxruntime-node` writes results into memory that it is given; `onnxruntime-web` does not. */
+export function fillsGivenMemory(): boolean {
+  return !given;
 }
 
 export function loadOnnxRuntime(): OnnxRuntime | undefined {
