@@ -64,15 +64,27 @@ export class RequestRunner {
         (request) => request.prompt,
         async (batch) => {
           const { stop, maxTokens, temperature, n, seed } = batch[0]!;
-          const completions = await this.#model.complete(
-            batch.map((request) => request.prompt),
-            { stop, maxTokens, temperature, n, seed, ...this.#abort() },
-          );
+          const prompts = await Promise.all(batch.map((request) => this.#fit(request.prompt, maxTokens)));
+          const completions = await this.#model.complete(prompts, {
+            stop,
+            maxTokens,
+            temperature,
+            n,
+            seed,
+            ...this.#abort(),
+          });
           return completions.map((list) => list.map((completion) => completion.text));
         },
       );
     }
     return keys.map((key) => this.#options.cache.get<string[]>(key)!);
+  }
+
+  /** Leaves room for the completion: a prompt that is too long loses its beginning. */
+  async #fit(prompt: string, maxTokens: number): Promise<string | number[]> {
+    const room = Math.max(1, this.#model.contextLength - maxTokens);
+    const tokenIds = await this.#model.encode(prompt);
+    return tokenIds.length > room ? tokenIds.slice(-room) : prompt;
   }
 
   #abort(): { signal?: AbortSignal } {
