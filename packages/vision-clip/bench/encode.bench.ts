@@ -21,8 +21,8 @@ import sharp from 'sharp';
 
 const quick = process.argv.includes('--quick');
 const batchSize = 8;
-const count = quick ? 8 : 32;
-const rounds = quick ? 2 : 7;
+const count = quick ? 8 : 24;
+const rounds = quick ? 3 : 7;
 const log = (text: string) => console.log(text);
 
 await initCompute();

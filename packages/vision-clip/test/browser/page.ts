@@ -39,13 +39,11 @@ async function run(base: string, backend: 'cpu' | 'wasm', files: string[], vit: 
   }
   const errors: Record<string, string> = {};
   for (const name of ['empty.png', 'text.png', 'entities.svg', 'truncated.png', 'bomb.png']) {
-    const started = performance.now();
     try {
       await decodeImage(`${base}/hostile/${name}`);
       errors[name] = 'decoded';
     } catch (error) {
-      errors[name] =
-        error instanceof ImageError && performance.now() - started < 1000 ? error.reason : String(error);
+      errors[name] = error instanceof ImageError ? error.reason : String(error);
     }
   }
   const embed = async (location: string) => {
