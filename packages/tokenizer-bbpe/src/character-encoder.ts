@@ -1,11 +1,12 @@
 import { type MergeTable, NO_MERGE } from '@gpt-lineage/tokenizer-bpe';
 import type { PieceEncoder } from './piece-encoder.js';
 import { widthOf } from './scanners/character-classes.js';
-import { ranksOfTokens, stayApart, type Vocabulary } from './vocabulary.js';
+import { ranksOfTokens, type Vocabulary } from './vocabulary.js';
+
+const PAIR_BITS = 21;
 
 /** Characters that are joined at most, in bytes, before the whole piece goes to the merge loop. */
 const LONGEST_SEGMENT = 64;
-const MEMO_BITS = 15;
 
 /**
  * Encodes pieces of Chinese, Japanese and Korean character by character instead of byte by byte.
@@ -26,7 +27,11 @@ export class CharacterEncoder {
   /** Count, then that many ids. */
   #several = new Int32Array(1024);
   #severalEnd = 1;
-  readonly #memo = new Int32Array(2 << MEMO_BITS).fill(-1);
+  /**
+   * A bit for the hash of every pair that merges. Nearly all neighbours do not merge, and this says so without a look
+   * into the large merge table, which does not fit the processor's cache.
+   */
+  readonly #pairs = new Int32Array(1 << (PAIR_BITS - 5));
   readonly #starts = new Int32Array(LONGEST_SEGMENT * 4);
   readonly #counts = new Int32Array(LONGEST_SEGMENT * 4);
 
@@ -35,6 +40,12 @@ export class CharacterEncoder {
     this.#encoder = encoder;
     this.#vocabulary = vocabulary;
     this.#rankOf = rankOf;
+    const { lefts, rights, results } = vocabulary;
+    for (let rank = 0; rank < results.length; rank++) {
+      if (results[rank]! < 0) continue;
+      const bit = pairBit(lefts[rank]!, rights[rank]!);
+      this.#pairs[bit >>> 5]! |= 1 << (bit & 31);
+    }
   }
 
   /**
@@ -59,6 +70,9 @@ export class CharacterEncoder {
     const starts = this.#starts; // where each segment begins, in bytes
     const counts = this.#counts; // and in tokens
     const most = starts.length - 1;
+    const merges = this.#merges;
+    const { results } = merges;
+    const pairs = this.#pairs;
     let segments = 0;
     let at = from;
     while (at < to) {
@@ -66,9 +80,21 @@ export class CharacterEncoder {
       let first = count;
       at += widthOf(bytes[at]!);
       count = this.#encodeCharacter(bytes, begin, at, count);
-      while (segments > 0 && !this.#staysApart(out[first - 1]!, out[first]!)) {
+      while (segments > 0) {
+        const left = out[first - 1]!;
+        const right = out[first]!;
+        const bit = pairBit(left, right);
+        const rank = ((pairs[bit >>> 5]! >>> (bit & 31)) & 1) === 0 ? NO_MERGE : merges.rankOf(left, right);
+        if (rank === NO_MERGE && this.#staysApart(left, right)) break;
         segments--;
         begin = starts[segments]!;
+        if (rank !== NO_MERGE && count === first + 1 && counts[segments] === first - 1) {
+          // Two tokens that are the two halves of a third.
+          first--;
+          out[first] = results[rank]!;
+          count = first + 1;
+          continue;
+        }
         first = counts[segments]!;
         if (at - begin > LONGEST_SEGMENT) return -1;
         count = this.#encoder.encodeSegment(bytes, view, begin, at, first);
@@ -118,14 +144,29 @@ export class CharacterEncoder {
     return after;
   }
 
-  /** Whether byte-pair encoding leaves two neighbouring tokens as they are. */
+  /** Whether two neighbouring tokens that do not merge stay as they are; see `stayApart`, which this is, but filtered. */
   #staysApart(left: number, right: number): boolean {
-    const memo = this.#memo;
-    const slot = ((Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca77)) >>> (32 - MEMO_BITS)) << 1;
-    if (memo[slot] === left && memo[slot + 1]! >>> 1 === right) return (memo[slot + 1]! & 1) === 1;
-    const answer = stayApart(left, right, NO_MERGE, this.#vocabulary, this.#rankOf, this.#merges);
-    memo[slot] = left;
-    memo[slot + 1] = (right << 1) | (answer ? 1 : 0);
-    return answer;
+    const pairs = this.#pairs;
+    const merges = this.#merges;
+    const rankOf = this.#rankOf;
+    const { lefts, rights } = this.#vocabulary;
+    for (;;) {
+      let limit: number;
+      const leftRank = rankOf[left]!;
+      const rightRank = rankOf[right]!;
+      if (leftRank > rightRank) {
+        limit = leftRank;
+        left = rights[leftRank]!;
+      } else if (rightRank >= 0) {
+        limit = rightRank + 1;
+        right = lefts[rightRank]!;
+      } else return true;
+      const bit = pairBit(left, right);
+      if (((pairs[bit >>> 5]! >>> (bit & 31)) & 1) !== 0 && merges.rankOf(left, right) < limit) return false;
+    }
   }
+}
+
+function pairBit(left: number, right: number): number {
+  return (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca77)) >>> (32 - PAIR_BITS);
 }
