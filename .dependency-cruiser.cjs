@@ -63,7 +63,8 @@ module.exports = {
           '^packages/(corpus|eval|trainer-rlhf)/',
         ],
       },
-      to: { dependencyTypes: ['core'] },
+      // A module that is imported only when a function of it is called does no harm in a browser.
+      to: { dependencyTypes: ['core'], dependencyTypesNot: ['type-only', 'type-import'], dynamic: false },
     },
     {
       name: 'resolvable',

@@ -102,7 +102,7 @@ const hasCommand = async (command, ...args) => (await run(command, args, { allow
 export async function probeBackend(env = {}) {
   const cli = join(root, 'packages/compute/dist/cli.js');
   if (!existsSync(cli)) return undefined;
-  const { code, output } = await run(process.execPath, [cli, 'doctor', '--json', '--brief'], {
+  const { code, output } = await run(process.execPath, [cli, 'doctor', '--json'], {
     env: { ...environment(), ...env },
     allowFailure: true,
   });
@@ -112,7 +112,7 @@ export async function probeBackend(env = {}) {
     .reverse()
     .find((text) => text.startsWith('{'));
   if (code !== 0 || !line) return undefined;
-  return JSON.parse(line).backend;
+  return JSON.parse(line).compute?.backend;
 }
 
 /**

@@ -22,6 +22,8 @@ export async function setup(): Promise<void> {
     dts: false,
     clean: true,
     silent: true,
+    // Whatever folder the tests are started from: libraries stay imports, only our own packages are built in.
+    skipNodeModulesBundle: true,
     noExternal: [/^@gpt-lineage\/tokenizer-bpe/],
     esbuildOptions(options) {
       options.conditions = ['@gpt-lineage/source'];

@@ -14,7 +14,7 @@ export interface NativeOutput {
 type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void };
 
 interface Koffi {
-  load(path: string): { func(declaration: string): NativeFunction };
+  load(path: string | null): { func(declaration: string): NativeFunction };
   struct(name: string, fields: Record<string, string>): unknown;
   view(pointer: Pointer, bytes: number): ArrayBuffer;
 }
@@ -70,6 +70,18 @@ type Declared = (typeof declarations)[number];
 type NameOf<D extends string> = D extends `${string} TF${infer Rest}(${string}` ? `TF${Rest}` : never;
 type FunctionName = NameOf<Declared>;
 
+/** `RTLD_NOW | RTLD_NODELETE` of dlopen(3). */
+const NEVER_UNLOAD: Partial<Record<NodeJS.Platform, number>> = { linux: 0x2 | 0x1000, darwin: 0x2 | 0x80 };
+
+/**
+ * Node closes the libraries that its add-ons opened before it ends, but TensorFlow has registered exit handlers: code
+ * that is gone by then would be called. The library therefore stays mapped for the life of the process.
+ */
+function keepLoaded(path: string, koffi: Koffi): void {
+  const flags = NEVER_UNLOAD[process.platform];
+  if (flags !== undefined) koffi.load(null).func('void* dlopen(const char*, int)')(path, flags);
+}
+
 export class TensorFlowLibrary {
   readonly path: string;
   readonly c: Record<FunctionName, NativeFunction>;
@@ -78,6 +90,7 @@ export class TensorFlowLibrary {
   constructor(path: string, koffi: Koffi) {
     this.path = path;
     this.koffi = koffi;
+    keepLoaded(path, koffi);
     const library = koffi.load(path);
     koffi.struct('TF_Output', { oper: 'void*', index: 'int' });
     const entries = declarations.map((declaration) => {
