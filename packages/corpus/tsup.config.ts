@@ -2,7 +2,8 @@ import { defineConfig } from 'tsup';
 import { library } from '../../tsup.shared.js';
 
 export default defineConfig([
-  library({ platform: 'node', shims: true, treeshake: false }),
+  // The build script empties the folder: two builds that both clean it would race.
+  library({ platform: 'node', shims: true, treeshake: false, clean: false }),
   // The command line and the worker are programs, not modules to import: ESM only, no types.
   library({
     platform: 'node',

@@ -109,6 +109,25 @@ describe('token shards', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith(path.split('/').at(-1)!))).toEqual([]);
   });
 
+  it('take documents longer than their buffer, and are as before after a bad one', () => {
+    const path = fresh();
+    const writer = new TokenShardWriter(path, { vocabSize: 300 });
+    const long = Uint32Array.from({ length: 700_000 }, (_, i) => i % 299);
+    writer.append([1, 2]);
+    expect(() => writer.append(Uint32Array.of(...long.subarray(0, 1000), 300))).toThrow(ShardError);
+    const broken = long.slice();
+    broken[699_999] = 300;
+    expect(() => writer.append(broken)).toThrow(/token 699999 is 300/);
+    expect(() => writer.append([1], { end: 300 })).toThrow(/end token/);
+    writer.append(long, { end: 299 });
+    writer.append([3]);
+    writer.finish();
+    using reader = new TokenShardReader(path, { verify: true });
+    expect([...reader.documents()].map(({ length }) => length)).toEqual([2, 700_001, 1]);
+    expect(Uint32Array.from(reader.readDocument(1).subarray(0, -1))).toEqual(long);
+    expect([...reader.read(700_002, 2)]).toEqual([299, 3]);
+  });
+
   it('write the same bytes for the same documents', () => {
     expect(readFileSync(write([[1], [2, 3]]))).toEqual(readFileSync(write([[1], [2, 3]])));
   });

@@ -112,34 +112,28 @@ export class TokenShardWriter {
       throw new ConfigError('source', `${source} is not an index into the ${this.sources.length} sources`);
     }
     const { vocabSize } = this.options;
-    const length = tokenIds.length;
-    for (let i = 0; i < length; i++) {
-      const id = tokenIds[i]!;
-      // `>>> 0` changes everything but whole numbers from 0 on.
-      if (id >>> 0 !== id || id >= vocabSize) {
-        throw new ShardError(this.path, `token ${i} is ${id}, outside of the vocabulary of ${vocabSize}`);
-      }
-    }
     if (end !== null && end !== undefined && !(end >= 0 && end < vocabSize)) {
       throw new ShardError(this.path, `the end token is ${end}, outside of the vocabulary of ${vocabSize}`);
     }
-    this.starts.push(this.tokenCount);
+    const { length } = tokenIds;
+    const start = this.tokenCount;
+    if (length <= bufferTokens) {
+      // Checked while copied: what is behind `buffered` counts only once all of it is right.
+      if (this.buffered + length > bufferTokens) this.flush();
+      this.copyChecked(tokenIds, 0, length);
+    } else {
+      for (let i = 0; i < length; i++) this.check(tokenIds[i]!, i);
+      for (let from = 0; from < length; from += bufferTokens) {
+        this.flush();
+        this.copyChecked(tokenIds, from, Math.min(length, from + bufferTokens));
+      }
+    }
+    this.starts.push(start);
     this.sourceOf.push(source);
     this.flags.push(continues ? continuesFlag : 0);
-    const { buffer } = this;
-    let buffered = this.buffered;
-    for (let i = 0; i < length; i++) {
-      if (buffered === bufferTokens) {
-        this.buffered = buffered;
-        this.flush();
-        buffered = 0;
-      }
-      buffer[buffered++] = tokenIds[i]!;
-    }
-    this.buffered = buffered;
     if (end !== null && end !== undefined) {
       if (this.buffered === bufferTokens) this.flush();
-      buffer[this.buffered++] = end;
+      this.buffer[this.buffered++] = end;
     }
   }
 
@@ -212,6 +206,25 @@ export class TokenShardWriter {
   /** Aborts unless finished. */
   [Symbol.dispose](): void {
     this.abort();
+  }
+
+  private copyChecked(tokenIds: ArrayLike<number>, from: number, to: number): void {
+    const { buffer } = this;
+    const { vocabSize } = this.options;
+    let at = this.buffered;
+    for (let i = from; i < to; i++) {
+      const id = tokenIds[i]!;
+      if (id >>> 0 !== id || id >= vocabSize) this.check(id, i);
+      buffer[at++] = id;
+    }
+    this.buffered = at;
+  }
+
+  private check(id: number, index: number): void {
+    // `>>> 0` changes everything but whole numbers from 0 on.
+    if (id >>> 0 === id && id < this.options.vocabSize) return;
+    const { vocabSize } = this.options;
+    throw new ShardError(this.path, `token ${index} is ${id}, outside of the vocabulary of ${vocabSize}`);
   }
 
   private flush(): void {
