@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { registerConvert } from './convert.js';
 import { describeError } from './errors.js';
 import { registerFinetune } from './finetune.js';
-import { registerConvert } from './convert.js';
 import { registerGenerate } from './generate.js';
 import { registerInfo } from './info.js';
 import { registerPretrain } from './pretrain.js';

@@ -12,8 +12,8 @@ import {
   type TokenBatch,
   type TokenSource,
   TrainingError,
-  validationLoss,
   textSource,
+  validationLoss,
 } from '../../src/index.js';
 import { RunDirectory } from '../../src/node/index.js';
 import type { TrainingState } from '../../src/training/training-state.js';
