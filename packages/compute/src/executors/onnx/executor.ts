@@ -105,8 +105,11 @@ class OnnxProgram implements CompiledProgram {
       this.session = await InferenceSession.create(this.file.model, {
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
-        // Packing weights pays for many rows; a single row reads them faster as they lie, straight from the mapped file.
-        ...(readsWeightsOnce(this.program) ? { extra: { session: { disable_prepacking: '1' } } } : {}),
+        // Packing pays for many rows; one row reads the weights faster as they lie, straight from the mapped file.
+        // Quantized weights must be packed for their fast kernels.
+        ...(this.options.weights === 'float32' && readsWeightsOnce(this.program)
+          ? { extra: { session: { disable_prepacking: '1' } } }
+          : {}),
         ...(this.options.threads > 0 ? { intraOpNumThreads: this.options.threads } : {}),
       });
       // The runtime keeps its own packed copy of the weights.
