@@ -80,7 +80,7 @@ describe.skipIf(!hasTransformers)('folders that we save', () => {
       'gpt_neo',
     ]);
     for (const { maxDifference } of results) expect(maxDifference).toBeLessThan(1e-4);
-  }, 180_000);
+  });
 
   it('have a tokenizer.json that the tokenizers library reads', () => {
     const tokenizer = CharacterTokenizer.train('hello world\n0123 é😀');

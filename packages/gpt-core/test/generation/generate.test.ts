@@ -382,5 +382,5 @@ describe('memory', () => {
     }
     expect(tf.memory().numTensors).toBe(start);
     model.dispose();
-  }, 60_000);
+  });
 });
