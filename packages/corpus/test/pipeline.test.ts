@@ -153,7 +153,7 @@ describe('pipeline, on real text', () => {
       stderr: '',
     });
     expect(snapshot(output)).toEqual(wanted);
-  }, 300_000);
+  });
 
   it('writes other shards for another seed', async () => {
     const other = await pipeline(
@@ -180,7 +180,7 @@ describe('pipeline, on real text', () => {
     const last = await startChild('pipeline-child', [configPath, '1']).ended;
     expect(last).toMatchObject({ code: 0, stderr: '' });
     expect(snapshot(output)).toEqual(wanted);
-  }, 300_000);
+  });
 
   it('stops when aborted, and goes on later', async () => {
     const output = join(folder, 'aborted');

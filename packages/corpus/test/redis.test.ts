@@ -79,7 +79,7 @@ describe.skipIf(!hasRedis)('scale-out over Redis', () => {
       for (const { child } of workers) child.kill('SIGTERM');
       await workers[1].ended;
     }
-  }, 300_000);
+  });
 
   it('reports a task that fails everywhere', async () => {
     const worker = startWorker('failing');
@@ -100,12 +100,12 @@ describe.skipIf(!hasRedis)('scale-out over Redis', () => {
       await worker.ended;
     }
     expect(existsSync(join(folder, 'failing', 'manifest.json'))).toBe(false);
-  }, 120_000);
+  });
 });
 
 describe('redisExecutor', () => {
   it('says when no server answers', async () => {
     const port = await freePort();
     await expect(redisExecutor({ url: `redis://127.0.0.1:${port}` })).rejects.toThrow(ConfigError);
-  }, 60_000);
+  });
 });
