@@ -268,7 +268,7 @@ describe('over HTTP', () => {
   let server: Server;
   let base: string;
   let content = Buffer.alloc(0);
-  let tag = '"1"';
+  const tag = '"1"';
   /** Bytes after which a connection breaks, once. */
   let breakAfter = 0;
   let changesWhenBroken = false;
@@ -290,9 +290,10 @@ describe('over HTTP', () => {
       if (request.method === 'HEAD') {
         response.end();
       } else if (breakAfter > 0) {
-        response.write(content.subarray(start, start + breakAfter), () =>
-          setTimeout(() => response.destroy(), 20),
-        );
+        response.write(content.subarray(start, start + breakAfter), () => {
+          setTimeout(() => response.destroy(), 50);
+        });
+        if (changesWhenBroken) tag = '"2"';
         breakAfter = 0;
       } else {
         response.end(content.subarray(start, end));
