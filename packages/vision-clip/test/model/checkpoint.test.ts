@@ -316,6 +316,6 @@ print(json.dumps(o.logits_per_image.flatten().tolist()))`;
       });
       const theirs = JSON.parse(stdout.trim().split('\n').at(-1)!) as number[];
       expect(maxDifference((await out.logitsPerImage.data()) as Float32Array, theirs)).toBeLessThan(1e-4);
-    });
+    }, 300_000); // importing PyTorch on a busy machine takes its time
   },
 );
