@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWeights, type GptShape, gptLoss } from '../bench/gpt.js';
@@ -400,6 +403,28 @@ describe.runIf(graphExecutors.includes('onnx'))('the ONNX executor', () => {
     expect(Math.max(...again[0]!.dataSync())).toBe(0);
     captured.dispose();
     tf.dispose([w, table, x, actual, again]);
+  });
+
+  it('loads large weights from files that do not stay behind', async () => {
+    const { TMPDIR } = process.env;
+    const own = mkdtempSync(join(tmpdir(), 'gpt-lineage-test-'));
+    process.env.TMPDIR = own;
+    const w = tf.variable(tf.fill([2100, 2100], 0.5));
+    const captured = capture((x: tf.Tensor2D) => tf.matMul(x, w as unknown as tf.Tensor2D), {
+      executor: 'onnx',
+    });
+    const x = tf.ones([1, 2100]) as tf.Tensor2D;
+    for (let i = 0; i < 3; i++) {
+      const out = await captured(x);
+      expect(out.dataSync()[2099]).toBe(1050);
+      out.dispose();
+    }
+    expect(readdirSync(own)).toEqual([]);
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+    rmSync(own, { recursive: true });
+    captured.dispose();
+    tf.dispose([w, x]);
   });
 
   it('says that it cannot run synchronously, or in bf16', async () => {

@@ -112,6 +112,9 @@ class OnnxProgram implements CompiledProgram {
           : {}),
         ...(this.options.threads > 0 ? { intraOpNumThreads: this.options.threads } : {}),
       });
+      // The runtime has read or mapped the files; where the system allows it, they vanish now, also for a process that
+      // ends without disposing.
+      this.file.remove();
       // The runtime keeps its own packed copy of the weights.
       lowered.builder.initializers.length = 0;
       this.lowered = lowered;

@@ -30,7 +30,13 @@ export function writeModel(builder: OnnxBuilder): ModelFile {
     return { model: builder.serialize('captured').model, remove: () => {} };
   }
   const folder = fs.mkdtempSync(`${os.tmpdir()}/gpt-lineage-onnx-`);
-  const remove = () => fs.rmSync(folder, { recursive: true, force: true });
+  const remove = () => {
+    try {
+      fs.rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // Windows keeps a mapped file: the next call tries again.
+    }
+  };
   try {
     const { model, external } = builder.serialize('captured', { name: 'weights.bin', minBytes: 1024 });
     writeExternal(fs, `${folder}/weights.bin`, external);
