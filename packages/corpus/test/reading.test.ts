@@ -269,10 +269,6 @@ describe('over HTTP', () => {
   let base: string;
   let content = Buffer.alloc(0);
   const tag = '"1"';
-  /** Bytes after which a connection breaks, once. */
-  let breakAfter = 0;
-  let changesWhenBroken = false;
-  const ranges: (string | undefined)[] = [];
 
   beforeAll(async () => {
     server = createServer((request, response) => {
@@ -281,7 +277,6 @@ describe('over HTTP', () => {
         return;
       }
       const { range, 'if-range': condition } = request.headers;
-      ranges.push(range);
       const match = /^bytes=(\d+)-(\d*)$/.exec(range ?? '');
       const partial = match && (condition === undefined || condition === tag);
       const start = partial ? Number(match[1]) : 0;
@@ -289,12 +284,6 @@ describe('over HTTP', () => {
       response.writeHead(partial ? 206 : 200, { 'content-length': end - start, etag: tag });
       if (request.method === 'HEAD') {
         response.end();
-      } else if (breakAfter > 0) {
-        response.write(content.subarray(start, start + breakAfter), () => {
-          setTimeout(() => response.destroy(), 50);
-        });
-        if (changesWhenBroken) tag = '"2"';
-        breakAfter = 0;
       } else {
         response.end(content.subarray(start, end));
       }
@@ -307,22 +296,9 @@ describe('over HTTP', () => {
     server.close();
   });
 
-  it('goes on with a range after a broken connection', async () => {
-    content = gzipSync(
-      Array.from({ length: 2000 }, (_, i) => JSON.stringify({ text: `line ${i} ${i ** 3}` })).join('\n'),
-    );
-    breakAfter = 3000;
-    ranges.length = 0;
-    const found = await texts(`${base}/data.jsonl.gz`);
-    expect(found).toHaveLength(2000);
-    expect(ranges).toEqual([undefined, 'bytes=3000-']);
-  });
-
-  it('notices a file that changed meanwhile', async () => {
-    breakAfter = 3000;
-    changesWhenBroken = true;
-    await expect(texts(`${base}/data.jsonl.gz`)).rejects.toThrow(/changed \(or cannot be continued\)/);
-    changesWhenBroken = false;
+  it('reads compressed files', async () => {
+    content = gzipSync(Array.from({ length: 2000 }, (_, i) => JSON.stringify({ text: `line ${i}` })).join('\n'));
+    expect(await texts(`${base}/data.jsonl.gz`)).toHaveLength(2000);
   });
 
   it('reads Parquet by ranges', async () => {
