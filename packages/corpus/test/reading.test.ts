@@ -297,7 +297,9 @@ describe('over HTTP', () => {
   });
 
   it('reads compressed files', async () => {
-    content = gzipSync(Array.from({ length: 2000 }, (_, i) => JSON.stringify({ text: `line ${i}` })).join('\n'));
+    content = gzipSync(
+      Array.from({ length: 2000 }, (_, i) => JSON.stringify({ text: `line ${i}` })).join('\n'),
+    );
     expect(await texts(`${base}/data.jsonl.gz`)).toHaveLength(2000);
   });
 
