@@ -186,7 +186,7 @@ describe('training', () => {
       for (const [name, gradient] of Object.entries(whole.gradients)) {
         // Sums over examples are taken in another order: 1e-5 of the tensor's largest gradient, or of one.
         const values = await gradient.data();
-        const largest = values.reduce((top, value) => Math.max(top, Math.abs(value)), 1);
+        const largest = Math.max(1, ...Array.from(values, Math.abs));
         const difference = maxDifference(await parts.gradients[name]!.data(), values);
         expect(difference / largest, name).toBeLessThan(1e-5);
       }
