@@ -65,11 +65,18 @@ describe('the loop', () => {
       for await (const event of pretrain(
         model,
         train,
-        options({ steps: 40, microBatchSize: 2, emaDecay: 0.9, validation: validation! }),
+        options({ steps: 200, microBatchSize: 2, emaDecay: 0.9, validation: validation! }),
       ))
         if (event.type === 'step') alive.push(tf.memory().numTensors);
+      expect(alive).toHaveLength(200);
       expect(new Set(alive.slice(1)).size).toBe(1);
     });
+    const afterGeneration: number[] = [];
+    for (let run = 0; run < 20; run++) {
+      await model.generate([1, 2, 3], { maxTokens: 8, temperature: 0.8, topK: 5, seed: run });
+      afterGeneration.push(tf.memory().numTensors);
+    }
+    expect(new Set(afterGeneration.slice(1)).size).toBe(1);
     await expectNoLeak(async () => {
       for await (const event of pretrain(model, sources().train, options()))
         if (event.type === 'step' && event.step === 3) break;
