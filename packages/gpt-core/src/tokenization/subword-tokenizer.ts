@@ -19,6 +19,16 @@ export class SubwordTokenizer implements Tokenizer {
     this.eosTokenId = end === undefined ? null : bpe.specialTokens.get(end)!;
   }
 
+  /** Learns a byte-level vocabulary from texts; `<|endoftext|>` is its end token unless others are given. */
+  static async train(
+    texts: Iterable<string> | AsyncIterable<string>,
+    options: { readonly vocabSize: number; readonly specialTokens?: readonly string[] },
+  ): Promise<SubwordTokenizer> {
+    return new SubwordTokenizer(
+      await ByteLevelBPETokenizer.train(texts, { specialTokens: ['<|endoftext|>'], ...options }),
+    );
+  }
+
   static fromTokenizerJSON(json: object): SubwordTokenizer {
     return new SubwordTokenizer(ByteLevelBPETokenizer.fromTokenizerJSON(json));
   }
