@@ -1,9 +1,8 @@
 import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   ConfigError,
   expandInputs,
@@ -261,58 +260,5 @@ describe('bad input', () => {
     );
     const dropped = await pipeline({ ...config, errors: { file: 'skip', duplicateIds: 'drop' } });
     expect(dropped.sources[0]!.documents).toBe(1);
-  });
-});
-
-describe('over HTTP', () => {
-  let server: Server;
-  let base: string;
-  let content = Buffer.alloc(0);
-  const tag = '"1"';
-
-  beforeAll(async () => {
-    server = createServer((request, response) => {
-      if (request.url === '/absent') {
-        response.writeHead(404).end();
-        return;
-      }
-      const { range, 'if-range': condition } = request.headers;
-      const match = /^bytes=(\d+)-(\d*)$/.exec(range ?? '');
-      const partial = match && (condition === undefined || condition === tag);
-      const start = partial ? Number(match[1]) : 0;
-      const end = partial && match[2] ? Number(match[2]) + 1 : content.length;
-      response.writeHead(partial ? 206 : 200, { 'content-length': end - start, etag: tag });
-      if (request.method === 'HEAD') {
-        response.end();
-      } else {
-        response.end(content.subarray(start, end));
-      }
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    base = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  });
-  afterAll(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-
-  it('reads compressed files', async () => {
-    content = gzipSync(
-      Array.from({ length: 2000 }, (_, i) => JSON.stringify({ text: `line ${i}` })).join('\n'),
-    );
-    expect(await texts(`${base}/data.jsonl.gz`)).toHaveLength(2000);
-  });
-
-  it('reads Parquet by ranges', async () => {
-    const path = join(folder, 'remote.parquet');
-    const writer = await ParquetFileWriter.create<{ text: string }>(path, { text: 'string' });
-    for (let n = 0; n < 100; n++) await writer.write({ text: `row ${n}` });
-    await writer.finish();
-    content = readFileSync(path);
-    expect(await texts(`${base}/remote.parquet`)).toHaveLength(100);
-  });
-
-  it('reports what the server refuses', async () => {
-    await expect(texts(`${base}/absent`)).rejects.toThrow(/404/);
   });
 });
