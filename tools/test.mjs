@@ -84,7 +84,11 @@ await main(async () => {
   });
   await check('README examples', async () => {
     const { output } = await run(process.execPath, ['tools/readme-examples.mjs'], { cwd: root, env });
-    return output.trim().split('\n').pop();
+    return output.trim().split('\n').slice(-2)[0];
+  });
+  await check('examples', async () => {
+    const { output } = await run(process.execPath, ['tools/examples.mjs'], { cwd: root, env });
+    return output.trim().split('\n').slice(-2)[0];
   });
   await check('tests on WebAssembly', () => vitest('wasm', { backend: 'wasm' }));
   if ((await probeBackend()) === 'tensorflow') {

@@ -44,13 +44,13 @@ async function ensurePnpm() {
 }
 
 const workspacePackages = () =>
-  ['packages', 'apps'].flatMap((group) => {
-    const folder = join(root, group);
-    if (!existsSync(folder)) return [];
-    return readdirSync(folder)
-      .map((name) => join(folder, name))
-      .filter((path) => existsSync(join(path, 'package.json')));
-  });
+  ['packages', 'apps']
+    .flatMap((group) => {
+      const folder = join(root, group);
+      return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+    })
+    .concat(join(root, 'examples'))
+    .filter((path) => existsSync(join(path, 'package.json')));
 
 /** A hash of everything that decides what `pnpm install` produces. */
 function installFingerprint() {
