@@ -1,3 +1,4 @@
+export { expandInputs, readRecords, wordsOf } from '@gpt-lineage/corpus';
 export { loadLoRA } from './load-lora.js';
 export { jsonlLog, type MetricsLog, readJsonlLog, tensorBoardLog } from './metrics-log.js';
 export { RunDirectory, type RunDirectoryOptions, readCheckpoint } from './run-directory.js';
