@@ -1,56 +1,37 @@
-import { type MergeTable, NO_MERGE } from '@gpt-lineage/tokenizer-bpe';
+import type { MergeTable } from '@gpt-lineage/tokenizer-bpe';
+import { CharacterBorders, MAY_MERGE_PARTS } from './character-borders.js';
 import type { PieceEncoder } from './piece-encoder.js';
-import { widthOf } from './scanners/character-classes.js';
+import { wideCodePoint, widthOf } from './scanners/character-classes.js';
 import { ranksOfTokens, type Vocabulary } from './vocabulary.js';
-
-const PAIR_BITS = 21;
-
-/** Characters that are joined at most, in bytes, before the whole piece goes to the merge loop. */
-const LONGEST_SEGMENT = 64;
 
 /**
  * Encodes pieces of Chinese, Japanese and Korean character by character instead of byte by byte.
  *
- * It rests on one property of byte-pair encoding: a sequence of tokens is the encoding of its bytes exactly when
- * every two neighbours would stay as they are if they stood alone. So the tokens of each character are looked up, and
- * where the last one of a character and the first one of the next do not stay apart, the two are joined and
- * encoded together, as often as needed.
+ * Where no merge of the vocabulary can reach over the border between two characters (`CharacterBorders` knows), what lies
+ * before and after it is encoded as if it stood alone, and most borders are like that. So the ids of each character
+ * are looked up, and only characters whose border may be crossed are merged: from their ids on where every merge over
+ * the border takes whole characters, because the merges inside a character then come first in any case; from their
+ * bytes on where a merge takes a part of one.
  */
 export class CharacterEncoder {
   readonly #merges: MergeTable;
   readonly #encoder: PieceEncoder;
-  readonly #vocabulary: Vocabulary;
-  /** Rank that made a token, -1 for single bytes. */
-  readonly #rankOf: Int32Array;
-  /** Per character of three bytes: 0 not known yet, id + 1, or -(place in `#several`). */
+  readonly #borders: CharacterBorders;
+  /** Per code point below 2^16: 0 not known yet, id + 1, or -(place in `#several`). */
   readonly #ofCharacter = new Int32Array(1 << 16);
   /** Count, then that many ids. */
   #several = new Int32Array(1024);
   #severalEnd = 1;
-  /**
-   * A bit for the hash of every pair that merges. Nearly all neighbours do not merge, and this says so without a look
-   * into the large merge table, which does not fit the processor's cache.
-   */
-  readonly #pairs = new Int32Array(1 << (PAIR_BITS - 5));
-  readonly #starts = new Int32Array(LONGEST_SEGMENT * 4);
-  readonly #counts = new Int32Array(LONGEST_SEGMENT * 4);
 
-  private constructor(vocabulary: Vocabulary, merges: MergeTable, encoder: PieceEncoder, rankOf: Int32Array) {
+  private constructor(vocabulary: Vocabulary, merges: MergeTable, encoder: PieceEncoder) {
     this.#merges = merges;
     this.#encoder = encoder;
-    this.#vocabulary = vocabulary;
-    this.#rankOf = rankOf;
-    const { lefts, rights, results } = vocabulary;
-    for (let rank = 0; rank < results.length; rank++) {
-      if (results[rank]! < 0) continue;
-      const bit = pairBit(lefts[rank]!, rights[rank]!);
-      this.#pairs[bit >>> 5]! |= 1 << (bit & 31);
-    }
+    this.#borders = new CharacterBorders(vocabulary);
   }
 
   /**
-   * The property above is used through the way each token was made, so every token must be made by exactly one
-   * merge, of two tokens that were made before. `undefined` for vocabularies that are not like that.
+   * Merges inside a character come first when every token is made by exactly one merge, of two tokens that were made
+   * before. `undefined` for vocabularies that are not like that.
    */
   static forVocabulary(
     vocabulary: Vocabulary,
@@ -61,77 +42,98 @@ export class CharacterEncoder {
     const { offsets } = vocabulary;
     if (rankOf?.some((rank, id) => rank === -2 && offsets[id + 1]! > offsets[id]!) !== false)
       return undefined;
-    return new CharacterEncoder(vocabulary, merges, encoder, rankOf);
+    return new CharacterEncoder(vocabulary, merges, encoder);
   }
 
-  /** Encodes one piece to `encoder.out[count …]`. @returns the new count, -1 when the merge loop should do it */
+  /** Encodes one piece of valid UTF-8, of several characters, to `encoder.out[count …]`. @returns the new count */
   encode(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
     const { out } = this.#encoder;
-    const starts = this.#starts; // where each segment begins, in bytes
-    const counts = this.#counts; // and in tokens
-    const most = starts.length - 1;
-    const merges = this.#merges;
-    const { results } = merges;
-    const pairs = this.#pairs;
-    let segments = 0;
-    let at = from;
-    while (at < to) {
-      let begin = at;
-      let first = count;
-      at += widthOf(bytes[at]!);
-      count = this.#encodeCharacter(bytes, begin, at, count);
-      while (segments > 0) {
-        const left = out[first - 1]!;
-        const right = out[first]!;
-        const bit = pairBit(left, right);
-        const rank = ((pairs[bit >>> 5]! >>> (bit & 31)) & 1) === 0 ? NO_MERGE : merges.rankOf(left, right);
-        if (rank === NO_MERGE && this.#staysApart(left, right)) break;
-        segments--;
-        begin = starts[segments]!;
-        if (rank !== NO_MERGE && count === first + 1 && counts[segments] === first - 1) {
-          // Two tokens that are the two halves of a third.
-          first--;
-          out[first] = results[rank]!;
-          count = first + 1;
-          continue;
+    const borders = this.#borders;
+    const ofCharacter = this.#ofCharacter;
+    let before = 0; // the code point before, 0 for none: nothing merges with it
+    let joined = 0; // what may merge in the segment under way
+    let first = count; // where that begins, in ids
+    let begin = from; // and in bytes
+    for (let at = from; at < to; ) {
+      const lead = bytes[at]!;
+      const codePoint = lead < 0x80 ? lead : wideCodePoint(bytes, at);
+      const end = at + widthOf(lead);
+      if (at > from) {
+        const border = borders.at(before, bytes[at - 1]!, codePoint, lead);
+        if (border !== 0) joined |= border;
+        else {
+          if (joined !== 0) count = this.#mergeSegment(bytes, begin, at, first, count, joined);
+          joined = 0;
+          first = count;
+          begin = at;
         }
-        first = counts[segments]!;
-        if (at - begin > LONGEST_SEGMENT) return -1;
-        count = this.#encoder.encodeSegment(bytes, view, begin, at, first);
       }
-      if (segments === most) {
-        // Nothing before the last segment is needed unless it is joined, and a join that far back is for the loop.
-        return -1;
-      }
-      starts[segments] = begin;
-      counts[segments++] = first;
+      const known = codePoint < 0x10000 ? ofCharacter[codePoint]! : 0;
+      if (known > 0) out[count++] = known - 1;
+      else count = this.#encodeCharacter(codePoint, known, bytes, at, end, count);
+      before = codePoint;
+      at = end;
     }
-    return count;
+    if (joined === 0) return count;
+    if (begin === from) {
+      // Every token was merged over all its borders, so only here can the piece be a token.
+      const id = this.#encoder.find(view, from, to);
+      if (id >= 0) {
+        out[first] = id;
+        return first + 1;
+      }
+    }
+    return this.#mergeSegment(bytes, begin, to, first, count, joined);
   }
 
-  #encodeCharacter(bytes: Uint8Array, from: number, to: number, count: number): number {
-    const encoder = this.#encoder;
-    if (to - from !== 3) return encoder.merge(bytes, from, to, count);
-    const { out } = encoder;
-    const codePoint = ((bytes[from]! & 15) << 12) | ((bytes[from + 1]! & 63) << 6) | (bytes[from + 2]! & 63);
-    const known = this.#ofCharacter[codePoint]!;
-    if (known > 0) {
-      out[count] = known - 1;
-      return count + 1;
+  /** Merges the characters whose ids are `out[first … count)`, the bytes `from … to`. @returns the new count */
+  #mergeSegment(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    first: number,
+    count: number,
+    joined: number,
+  ): number {
+    if ((joined & MAY_MERGE_PARTS) !== 0) return this.#encoder.merge(bytes, from, to, first);
+    const merges = this.#merges;
+    const { out } = this.#encoder;
+    const size = count - first;
+    merges.reserve(size);
+    const { ids } = merges;
+    for (let i = 0; i < size; i++) ids[i] = out[first + i]!;
+    merges.rankAll(size);
+    const kept = merges.merge(size);
+    for (let i = 0; i < kept; i++) out[first + i] = ids[i]!;
+    return first + kept;
+  }
+
+  /** A character that is not one token or was not met before. */
+  #encodeCharacter(
+    codePoint: number,
+    known: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    count: number,
+  ): number {
+    if (known === 0) {
+      const after = this.#encoder.merge(bytes, from, to, count);
+      if (codePoint < 0x10000) this.#remember(codePoint, count, after);
+      return after;
     }
-    if (known === 0) return this.#learnCharacter(codePoint, bytes, from, to, count);
+    const { out } = this.#encoder;
     const several = this.#several;
     const end = count + several[-known]!;
     for (let i = 1 - known; count < end; i++) out[count++] = several[i]!;
     return count;
   }
 
-  #learnCharacter(codePoint: number, bytes: Uint8Array, from: number, to: number, count: number): number {
-    const after = this.#encoder.merge(bytes, from, to, count);
+  #remember(codePoint: number, from: number, to: number): void {
     const { out } = this.#encoder;
-    if (after - count === 1) {
-      this.#ofCharacter[codePoint] = out[count]! + 1;
-      return after;
+    if (to - from === 1) {
+      this.#ofCharacter[codePoint] = out[from]! + 1;
+      return;
     }
     if (this.#severalEnd + 4 > this.#several.length) {
       const larger = new Int32Array(this.#several.length * 2);
@@ -139,34 +141,7 @@ export class CharacterEncoder {
       this.#several = larger;
     }
     this.#ofCharacter[codePoint] = -this.#severalEnd;
-    this.#several[this.#severalEnd++] = after - count;
-    for (let i = count; i < after; i++) this.#several[this.#severalEnd++] = out[i]!;
-    return after;
+    this.#several[this.#severalEnd++] = to - from;
+    for (let i = from; i < to; i++) this.#several[this.#severalEnd++] = out[i]!;
   }
-
-  /** Whether two neighbouring tokens that do not merge stay as they are; see `stayApart`, which this is, but filtered. */
-  #staysApart(left: number, right: number): boolean {
-    const pairs = this.#pairs;
-    const merges = this.#merges;
-    const rankOf = this.#rankOf;
-    const { lefts, rights } = this.#vocabulary;
-    for (;;) {
-      let limit: number;
-      const leftRank = rankOf[left]!;
-      const rightRank = rankOf[right]!;
-      if (leftRank > rightRank) {
-        limit = leftRank;
-        left = rights[leftRank]!;
-      } else if (rightRank >= 0) {
-        limit = rightRank + 1;
-        right = lefts[rightRank]!;
-      } else return true;
-      const bit = pairBit(left, right);
-      if (((pairs[bit >>> 5]! >>> (bit & 31)) & 1) !== 0 && merges.rankOf(left, right) < limit) return false;
-    }
-  }
-}
-
-function pairBit(left: number, right: number): number {
-  return (Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca77)) >>> (32 - PAIR_BITS);
 }

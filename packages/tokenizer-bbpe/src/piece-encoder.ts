@@ -111,22 +111,29 @@ export class PieceEncoder {
 
   /** Encodes one piece, `bytes[from … to)`, to `out[count …]`. @returns the new count */
   encodePiece(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
-    const id = this.#tokens === undefined ? -1 : this.#tokens.find(view, from, to);
+    if (isWide(bytes, from, to)) {
+      const characters = this.#characterEncoder();
+      if (characters !== null) return characters.encode(bytes, view, from, to, count);
+    }
+    const id = this.find(view, from, to);
     if (id < 0) return this.#encodeUnknown(bytes, view, from, to, count);
     this.out[count] = id;
     return count + 1;
   }
 
+  /** The id of a piece that is a token, -1 when it is none or tokens are not looked up. */
+  find(view: DataView, from: number, to: number): number {
+    return this.#tokens === undefined ? -1 : this.#tokens.find(view, from, to);
+  }
+
   /** A piece that is not a token. */
   #encodeUnknown(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
-    const length = to - from;
-    if (length >= 6 && (bytes[from]! >= 0xe3 || bytes[from + 1]! >= 0xe3)) {
-      if (this.#characters === undefined) this.#characters = this.#characterEncoder();
-      const after = this.#characters?.encode(bytes, view, from, to, count) ?? -1;
-      if (after >= 0) return after;
+    if (isWide(bytes, from, to)) {
+      const characters = this.#characterEncoder();
+      if (characters !== null) return characters.encode(bytes, view, from, to, count);
     }
     const cache = this.#cache;
-    if (cache === undefined || length > LONGEST_CACHED) return this.merge(bytes, from, to, count);
+    if (cache === undefined || to - from > LONGEST_CACHED) return this.merge(bytes, from, to, count);
     const hash = hashOf(view, from, to);
     const known = cache.read(view, from, to, hash, this.out, count);
     if (known > 0) return count + known;
@@ -136,13 +143,17 @@ export class PieceEncoder {
   }
 
   #characterEncoder(): CharacterEncoder | null {
-    if (this.#tokens === undefined || this.#byteEndIds !== undefined) return null;
-    return CharacterEncoder.forVocabulary(this.#vocabulary, this.#merges, this) ?? null;
+    if (this.#characters === undefined) {
+      const fits = this.#tokens !== undefined && this.#byteEndIds === undefined;
+      this.#characters =
+        (fits && CharacterEncoder.forVocabulary(this.#vocabulary, this.#merges, this)) || null;
+    }
+    return this.#characters;
   }
 
   /** Any bytes as one piece, valid UTF-8 or not: a token, or what merging makes of them. */
   encodeSegment(bytes: Uint8Array, view: DataView, from: number, to: number, count: number): number {
-    const id = this.#tokens === undefined ? -1 : this.#tokens.find(view, from, to);
+    const id = this.find(view, from, to);
     if (id < 0) return this.merge(bytes, from, to, count);
     this.out[count] = id;
     return count + 1;
@@ -174,6 +185,11 @@ export class PieceEncoder {
     merges.release();
     return count + kept;
   }
+}
+
+/** Whether a piece has several characters of which the first or second is of Chinese, Japanese, Korean, or beyond. */
+function isWide(bytes: Uint8Array, from: number, to: number): boolean {
+  return (bytes[from]! >= 0xe3 && to - from >= 6) || (bytes[from + 1]! >= 0xe3 && to - from >= 4);
 }
 
 /** `ranks[first << 8 | second]`: rank of the merge of two single bytes. */
