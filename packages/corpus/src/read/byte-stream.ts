@@ -130,15 +130,8 @@ async function* throughTransform(
   if (sourceError) throw sourceError;
 }
 
-/** Node 22.15 and later decompress natively; before, fzstd does. */
-type ZstdFactory = (options?: object) => zlib.Gunzip;
-
+/** Node's own decompressor (22.15 and later) ends with the first of several frames; fzstd reads all of them. */
 async function* unzstd(path: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const native = (zlib as { createZstdDecompress?: ZstdFactory }).createZstdDecompress;
-  if (native) {
-    yield* throughTransform(path, chunks, native(), 'zstd');
-    return;
-  }
   let ready: Uint8Array[] = [];
   let ended = false;
   const stream = new ZstdDecompress((data, final) => {
