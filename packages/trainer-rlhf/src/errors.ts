@@ -55,6 +55,11 @@ export class SequenceLengthError extends GptLineageError {
   }
 }
 
+/** A line of human feedback that cannot be understood. */
+export class FeedbackRecordError extends FieldError {
+  readonly code = 'trainer-rlhf/feedback-record';
+}
+
 /** Data a trainer cannot learn from. */
 export class TrainerDataError extends FieldError {
   readonly code = 'trainer-rlhf/data';
