@@ -140,6 +140,14 @@ export {
 export type { EmbedOptions } from './scoring/embed.js';
 export type { RollingOptions } from './scoring/rolling.js';
 export type { ScoreOptions } from './scoring/score.js';
+export {
+  BatchEngine,
+  type BatchEngineOptions,
+  type EngineJob,
+  type EngineResult,
+  type EngineStats,
+} from './serving/batch-engine.js';
+export { EngineClosedError, QueueFullError } from './serving/errors.js';
 export { ByteTokenizer } from './tokenization/byte-tokenizer.js';
 export { CharacterTokenizer } from './tokenization/character-tokenizer.js';
 export { tokenizerFromJSON, tokenizerFromVocabulary } from './tokenization/load-tokenizer.js';
