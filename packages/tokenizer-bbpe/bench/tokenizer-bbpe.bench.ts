@@ -2,14 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, cpus, platform, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { buildSync } from 'esbuild';
 import { encode as gptCl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { encode as gptO200k } from 'gpt-tokenizer/encoding/o200k_base';
+import { encode as gptP50k } from 'gpt-tokenizer/encoding/p50k_base';
 import { encode as gptR50k } from 'gpt-tokenizer/encoding/r50k_base';
 import { Tiktoken } from 'js-tiktoken/lite';
 import jsCl100k from 'js-tiktoken/ranks/cl100k_base';
 import jsR50k from 'js-tiktoken/ranks/gpt2';
 import jsO200k from 'js-tiktoken/ranks/o200k_base';
+import jsP50k from 'js-tiktoken/ranks/p50k_base';
 import { get_encoding } from 'tiktoken';
 import { ByteLevelBPETokenizer, getEncoding } from '../src/index.js';
 import { EncoderPool } from '../src/node/index.js';
@@ -20,11 +24,11 @@ import { buildWorker } from '../test/build-worker.js';
  * Face tokenizers.
  *
  *   tsx --conditions=@gpt-lineage/source bench/tokenizer-bbpe.bench.ts [--quick] [--cpu] [--json FILE]
- *       [--only encode|runs|batch|train] [--encodings cl100k_base,o200k_base] [--repeats 7]
+ *       [--only encode|first|runs|batch|train] [--encodings cl100k_base,o200k_base] [--repeats 7]
  *
  * Peers and ours take turns; the best of the turns counts, so that other load on the machine does not decide. Cold
- * `--cpu` counts processor time instead, all threads of the process together: for machines that are busy otherwise. Cold
- * rows are first passes over a text after the tokenizer has seen only another one.
+ * rows are first passes over a text after the tokenizer has seen only another one. `--cpu` counts processor
+ * time instead, all threads of the process together: for machines that are busy otherwise.
  */
 
 interface Result {
@@ -52,12 +56,18 @@ for (const name of ['english', 'code', 'chinese']) {
 texts.mixed = mixture(Object.values(texts));
 
 const names =
-  option('--encodings')?.split(',') ?? (quick ? ['cl100k_base'] : ['r50k_base', 'cl100k_base', 'o200k_base']);
+  option('--encodings')?.split(',') ??
+  (quick ? ['cl100k_base'] : ['r50k_base', 'p50k_base', 'cl100k_base', 'o200k_base']);
 const npmPeers: Record<string, Record<string, (text: string) => ArrayLike<number>>> = {
   r50k_base: {
     'gpt-tokenizer': (text) => gptR50k(text),
     'js-tiktoken': lazily(() => new Tiktoken(jsR50k)),
     'tiktoken (WASM)': lazily(() => get_encoding('r50k_base')),
+  },
+  p50k_base: {
+    'gpt-tokenizer': (text) => gptP50k(text),
+    'js-tiktoken': lazily(() => new Tiktoken(jsP50k)),
+    'tiktoken (WASM)': lazily(() => get_encoding('p50k_base')),
   },
   cl100k_base: {
     'gpt-tokenizer': (text) => gptCl100k(text),
@@ -73,8 +83,11 @@ const npmPeers: Record<string, Record<string, (text: string) => ArrayLike<number
 /** Far slower than the others: measured on the beginning of a text. */
 const sampled = new Set(['js-tiktoken', 'tiktoken (WASM)']);
 /** How tiktoken itself spells the patterns, which is faster there. */
+const gpt2Possessive =
+  "'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s";
 const possessive: Record<string, string> = {
-  r50k_base: "'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s",
+  r50k_base: gpt2Possessive,
+  p50k_base: gpt2Possessive,
   cl100k_base:
     "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+|\\s++$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s",
 };
@@ -83,6 +96,7 @@ for (const name of names) definitions.set(name, await getEncoding(name as 'r50k_
 const trainSize = quick ? 2_256 : 10_256;
 
 if (only === undefined || only === 'encode') await encoding();
+if (only === undefined || only === 'first') first();
 if (only === undefined || only === 'runs') await runs();
 if (only === undefined || only === 'batch') await batch();
 if (only === undefined || only === 'train') await training();
@@ -132,6 +146,41 @@ async function encoding(): Promise<void> {
       );
     }
   }
+}
+
+/** From nothing to the ids of a sentence: a new process each time, every tokenizer bundled in the same way. */
+function first(): void {
+  const folder = mkdtempSync(join(tmpdir(), 'bbpe-first-'));
+  const entryPoint = (name: string) => fileURLToPath(new URL(`../src/encodings/${name}.ts`, import.meta.url));
+  try {
+    for (const name of ['cl100k_base', 'o200k_base']) {
+      const sources: Record<string, string> = {
+        ours: `import { ${name} } from ${JSON.stringify(entryPoint(name))}; export const run = (text) => ${name}().encode(text);`,
+        'gpt-tokenizer': `export { encode as run } from 'gpt-tokenizer/encoding/${name}';`,
+        'js-tiktoken': `import { Tiktoken } from 'js-tiktoken/lite'; import ranks from 'js-tiktoken/ranks/${name}'; export const run = (text) => new Tiktoken(ranks).encode(text);`,
+      };
+      const times: Record<string, number> = {};
+      for (const [peer, contents] of Object.entries(sources)) {
+        const outfile = join(folder, `${name}-${peer}.mjs`);
+        const resolveDir = fileURLToPath(new URL('..', import.meta.url));
+        const stdin = { contents, resolveDir };
+        const conditions = ['@gpt-lineage/source'];
+        buildSync({ stdin, bundle: true, format: 'esm', platform: 'node', conditions, outfile });
+        for (let turn = 0; turn < repeats; turn++) lower(times, peer, firstEncode(outfile));
+      }
+      push(name, 'first encode', 'ms', times, false);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function firstEncode(module: string): number {
+  const now = cpuTime
+    ? '(() => { const u = process.cpuUsage(); return (u.user + u.system) / 1000; })()'
+    : 'performance.now()';
+  const script = `const start = ${now}; const { run } = await import(${JSON.stringify(pathToFileURL(module).href)}); run('The first sentence of a conversation.'); console.log(${now} - start);`;
+  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
 }
 
 async function runs(): Promise<void> {

@@ -23,8 +23,8 @@ export class CharacterEncoder {
   #several = new Int32Array(1024);
   #severalEnd = 1;
 
-  private constructor(vocabulary: Vocabulary, merges: MergeTable, encoder: PieceEncoder) {
-    this.#merges = merges;
+  private constructor(vocabulary: Vocabulary, encoder: PieceEncoder) {
+    this.#merges = encoder.merges;
     this.#encoder = encoder;
     this.#borders = new CharacterBorders(vocabulary);
   }
@@ -33,16 +33,12 @@ export class CharacterEncoder {
    * Merges inside a character come first when every token is made by exactly one merge, of two tokens that were made
    * before. `undefined` for vocabularies that are not like that.
    */
-  static forVocabulary(
-    vocabulary: Vocabulary,
-    merges: MergeTable,
-    encoder: PieceEncoder,
-  ): CharacterEncoder | undefined {
+  static forVocabulary(vocabulary: Vocabulary, encoder: PieceEncoder): CharacterEncoder | undefined {
     const rankOf = ranksOfTokens(vocabulary);
     const { offsets } = vocabulary;
     if (rankOf?.some((rank, id) => rank === -2 && offsets[id + 1]! > offsets[id]!) !== false)
       return undefined;
-    return new CharacterEncoder(vocabulary, merges, encoder);
+    return new CharacterEncoder(vocabulary, encoder);
   }
 
   /** Encodes one piece of valid UTF-8, of several characters, to `encoder.out[count …]`. @returns the new count */

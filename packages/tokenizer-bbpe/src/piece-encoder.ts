@@ -1,4 +1,4 @@
-import { type MergeTable, NO_MERGE } from '@gpt-lineage/tokenizer-bpe';
+import { MergeTable, NO_MERGE } from '@gpt-lineage/tokenizer-bpe';
 import { CharacterEncoder } from './character-encoder.js';
 import { LONGEST_CACHED, PieceCache } from './piece-cache.js';
 import type { Scanner } from './scanners/scanner.js';
@@ -8,9 +8,13 @@ import type { Vocabulary } from './vocabulary.js';
 const ID_BITS = 20;
 const ID_MASK = (1 << ID_BITS) - 1;
 
+/** Pieces of Chinese, Japanese or Korean that go through the merge loop before characters are looked up. */
+const WIDE_FROM = 64;
+
 export interface PieceEncoderParts {
   vocabulary: Vocabulary;
-  merges: MergeTable;
+  /** Made from the vocabulary when first needed, unless given. */
+  merges?: MergeTable | undefined;
   /** Tokens that are found without merging; absent where merges alone decide. */
   tokens?: TokenTable | undefined;
   /** Pieces to remember, 0 for none. */
@@ -23,13 +27,14 @@ export class PieceEncoder {
   out = new Int32Array(1024);
   readonly #byteIds: Int32Array;
   readonly #byteEndIds: Int32Array | undefined;
-  readonly #bytePairRanks: Int32Array;
-  readonly #merges: MergeTable;
+  #bytePairRanks: Int32Array | undefined;
+  #merges: MergeTable | undefined;
   readonly #tokens: TokenTable | undefined;
   readonly #cache: PieceCache | undefined;
   readonly #vocabulary: Vocabulary;
   /** Made when the first piece comes that it is for; `null` when the vocabulary does not allow it. */
   #characters: CharacterEncoder | null | undefined;
+  #wideMet = 0;
 
   constructor({ vocabulary, merges, tokens, cacheSize }: PieceEncoderParts) {
     const { byteIds, byteEndIds } = vocabulary;
@@ -38,12 +43,17 @@ export class PieceEncoder {
     this.#merges = merges;
     this.#tokens = tokens;
     this.#cache = cacheSize > 0 ? new PieceCache(cacheSize) : undefined;
-    this.#bytePairRanks = bytePairRanks(vocabulary);
     this.#vocabulary = vocabulary;
   }
 
   get cachedPieces(): number {
     return this.#cache?.size ?? 0;
+  }
+
+  get merges(): MergeTable {
+    const { lefts, rights, results } = this.#vocabulary;
+    this.#merges ??= new MergeTable(lefts, rights, results);
+    return this.#merges;
   }
 
   clearCache(): void {
@@ -144,9 +154,10 @@ export class PieceEncoder {
 
   #characterEncoder(): CharacterEncoder | null {
     if (this.#characters === undefined) {
+      // Not worth its preparation for a few words.
+      if (++this.#wideMet < WIDE_FROM) return null;
       const fits = this.#tokens !== undefined && this.#byteEndIds === undefined;
-      this.#characters =
-        (fits && CharacterEncoder.forVocabulary(this.#vocabulary, this.#merges, this)) || null;
+      this.#characters = (fits && CharacterEncoder.forVocabulary(this.#vocabulary, this)) || null;
     }
     return this.#characters;
   }
@@ -161,11 +172,12 @@ export class PieceEncoder {
 
   /** Byte-pair merging of `bytes[from … to)`, no shortcuts. @returns the new count */
   merge(bytes: Uint8Array, from: number, to: number, count: number): number {
-    const merges = this.#merges;
+    const { merges } = this;
     const length = to - from;
     merges.reserve(length);
     const { ids, ranks } = merges;
     const byteIds = this.#byteIds;
+    this.#bytePairRanks ??= bytePairRanks(this.#vocabulary);
     const pairRanks = this.#bytePairRanks;
     let previous = bytes[from]!;
     ids[0] = byteIds[previous]!;

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '@gpt-lineage/tokenizer-bpe';
 import { SpecialTokenError } from './errors.js';
+import type { Vocabulary } from './vocabulary.js';
 
 /** `'all'`, or the special tokens that are meant. */
 export type SpecialTokenChoice = 'all' | ReadonlySet<string> | readonly string[];
@@ -61,4 +62,25 @@ export class SpecialTokens {
     }
     return pattern;
   }
+}
+
+/** @throws {InvalidVocabularyError} an id that is no whole number, or that another token has */
+export function specialTokenMap(
+  tokens: Readonly<Record<string, number>> | ReadonlyMap<string, number>,
+  vocabulary: Vocabulary,
+): Map<string, number> {
+  const map = new Map(tokens instanceof Map ? tokens : Object.entries(tokens));
+  const seen = new Map<number, string>();
+  for (const [token, id] of map) {
+    const { offsets } = vocabulary;
+    const taken = seen.has(id) || (id < offsets.length - 1 && offsets[id + 1]! > offsets[id]!);
+    if (!Number.isInteger(id) || id < 0 || taken || token === '') {
+      const reason = taken ? 'which another token has' : 'expected a whole number from 0';
+      throw new InvalidOptionError(
+        `specialTokens: ${JSON.stringify(token)} has the id ${String(id)}, ${reason}`,
+      );
+    }
+    seen.set(id, token);
+  }
+  return map;
 }

@@ -50,24 +50,43 @@ export class TokenTable {
    */
   constructor(bytes: Uint8Array, offsets: Int32Array) {
     const size = offsets.length - 1;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let shortCount = 0;
-    let longest = 1;
-    for (let id = 0; id < size; id++) {
-      const length = offsets[id + 1]! - offsets[id]!;
-      if (length <= 8) shortCount++;
-      else if (length > longest) longest = length;
-    }
-    const bits = Math.max(4, Math.ceil(Math.log2(shortCount * 1.6)));
-    const longSlots = 1 << Math.max(4, Math.ceil(Math.log2((size - shortCount) * 2 + 1)));
+    // Slots for the case that all tokens are of one kind: counting them first would take a pass over all.
+    const bits = Math.max(4, Math.ceil(Math.log2(size * 1.2 + 1)));
     this.short = new Int32Array(4 << bits);
     this.shortShift = 32 - bits;
-    this.longest = longest;
-    this.#view = view;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#offsets = offsets;
-    this.#long = new Int32Array(longSlots);
-    enterShort(this.short, 32 - bits, view, offsets);
-    enterLong(this.#long, view, offsets);
+    this.#long = new Int32Array(1 << bits);
+    let longest = 1;
+    for (let id = 0; id < size; id++) {
+      const from = offsets[id]!;
+      const to = offsets[id + 1]!;
+      if (to - from > 8) this.#enterLong(id, from, to);
+      else if (to > from) this.#enterShort(id, from, to - from);
+      if (to - from > longest) longest = to - from;
+    }
+    this.longest = longest;
+  }
+
+  #enterShort(id: number, from: number, length: number): void {
+    const { short } = this;
+    const view = this.#view;
+    const first = view.getInt32(from, true) & LOW_BYTES[Math.min(length, 4)]!;
+    const second = length > 4 ? view.getInt32(from + 4, true) & LOW_BYTES[length - 4]! : 0;
+    let slot = (shortHash(first, second) >>> this.shortShift) << 2;
+    while (short[slot + 2] !== 0) slot = (slot + 4) & (short.length - 1);
+    short[slot] = first;
+    short[slot + 1] = second;
+    short[slot + 2] = (length << ID_BITS) | id;
+  }
+
+  #enterLong(id: number, from: number, to: number): void {
+    const long = this.#long;
+    const mask = long.length - 1;
+    const hash = hashOf(this.#view, from, to);
+    let slot = hash & mask;
+    while (long[slot] !== 0) slot = (slot + 1) & mask;
+    long[slot] = (hash & ~ID_MASK) | (id + 1);
   }
 
   /** Id of the token that is `view[from … to)`, -1 when there is none. */
@@ -102,37 +121,6 @@ export class TokenTable {
         return id;
       }
     }
-  }
-}
-
-function enterShort(table: Int32Array, shift: number, view: DataView, offsets: Int32Array): void {
-  const mask = table.length - 1;
-  const size = offsets.length - 1;
-  for (let id = 0; id < size; id++) {
-    const from = offsets[id]!;
-    const length = offsets[id + 1]! - from;
-    if (length === 0 || length > 8) continue;
-    const first = view.getInt32(from, true) & LOW_BYTES[Math.min(length, 4)]!;
-    const second = length > 4 ? view.getInt32(from + 4, true) & LOW_BYTES[length - 4]! : 0;
-    let slot = (shortHash(first, second) >>> shift) << 2;
-    while (table[slot + 2] !== 0) slot = (slot + 4) & mask;
-    table[slot] = first;
-    table[slot + 1] = second;
-    table[slot + 2] = (length << ID_BITS) | id;
-  }
-}
-
-function enterLong(table: Int32Array, view: DataView, offsets: Int32Array): void {
-  const mask = table.length - 1;
-  const size = offsets.length - 1;
-  for (let id = 0; id < size; id++) {
-    const from = offsets[id]!;
-    const to = offsets[id + 1]!;
-    if (to - from <= 8) continue;
-    const hash = hashOf(view, from, to);
-    let slot = hash & mask;
-    while (table[slot] !== 0) slot = (slot + 1) & mask;
-    table[slot] = (hash & ~ID_MASK) | (id + 1);
   }
 }
 

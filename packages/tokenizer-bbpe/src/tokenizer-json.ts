@@ -1,6 +1,6 @@
 import { InvalidVocabularyError } from '@gpt-lineage/tokenizer-bpe';
 import { charactersOfBytes } from './byte-alphabet.js';
-import type { TokenizerDefinition } from './byte-level-tokenizer.js';
+import type { TokenizerDefinition } from './definition.js';
 import { UnsupportedTokenizerError } from './errors.js';
 import { vocabularyFromMerges } from './merge-list.js';
 import { type NormalizationStep, type Normalizer, normalizerOf } from './normalization.js';

@@ -5,7 +5,7 @@ import {
   type TrainingProgress,
 } from '@gpt-lineage/tokenizer-bpe';
 import { byteOrder, characterOfByte } from './byte-alphabet.js';
-import type { TokenizerDefinition } from './byte-level-tokenizer.js';
+import type { TokenizerDefinition } from './definition.js';
 import { knownPattern, patterns, scannerOf, toRegExp } from './patterns.js';
 import { SLACK } from './token-table.js';
 import type { Vocabulary } from './vocabulary.js';

@@ -43,54 +43,37 @@ export function vocabularyFromPairs(parts: readonly { from: number; pairs: strin
     byteIds[byteOrder[id]!] = id;
     offsets[id + 1] = id + 1;
   }
-  let next = 256;
-  for (const { from, numbers, count } of decoded) {
-    for (; next < from; next++) offsets[next + 1] = offsets[next]!;
-    appendPairs(numbers, count, next, { lefts, rights, results, offsets });
-    next += count;
-  }
-  const bytes = new Uint8Array(offsets[size]! + SLACK);
+  let bytes = new Uint8Array(size * 8 + SLACK);
   bytes.set(byteOrder);
-  spellOut(bytes, offsets, lefts, rights, 256, size);
-  return { bytes, offsets, byteIds, lefts, rights, results };
+  let next = 256;
+  let end = 256;
+  for (const { from, numbers, count } of decoded) {
+    offsets.fill(end, next, from + 1);
+    next = from;
+    for (let i = 0; i < count; i++) {
+      const left = numbers[2 * i]!;
+      const right = numbers[2 * i + 1]!;
+      lefts[next] = left;
+      rights[next] = right;
+      results[next] = next;
+      const leftStart = offsets[left]!;
+      const rightStart = offsets[right]!;
+      const middle = end + offsets[left + 1]! - leftStart;
+      const start = end;
+      end = middle + offsets[right + 1]! - rightStart;
+      if (end + SLACK > bytes.length) bytes = withRoom(bytes, end + SLACK);
+      for (let at = start; at < middle; at++) bytes[at] = bytes[leftStart + at - start]!;
+      for (let at = middle; at < end; at++) bytes[at] = bytes[rightStart + at - middle]!;
+      offsets[++next] = end;
+    }
+  }
+  return { bytes: bytes.subarray(0, end + SLACK), offsets, byteIds, lefts, rights, results };
 }
 
-function appendPairs(
-  numbers: Int32Array,
-  count: number,
-  first: number,
-  { lefts, rights, results, offsets }: Pick<Vocabulary, 'lefts' | 'rights' | 'results' | 'offsets'>,
-): void {
-  let end = offsets[first]!;
-  for (let i = 0; i < count; i++) {
-    const left = numbers[2 * i]!;
-    const right = numbers[2 * i + 1]!;
-    const id = first + i;
-    lefts[id] = left;
-    rights[id] = right;
-    results[id] = id;
-    end += offsets[left + 1]! - offsets[left]! + offsets[right + 1]! - offsets[right]!;
-    offsets[id + 1] = end;
-  }
-}
-
-/** Copies the bytes of both halves of every token to its place. */
-function spellOut(
-  bytes: Uint8Array,
-  offsets: Int32Array,
-  lefts: Int32Array,
-  rights: Int32Array,
-  from: number,
-  to: number,
-): void {
-  for (let id = from; id < to; id++) {
-    let at = offsets[id]!;
-    if (offsets[id + 1] === at) continue;
-    const left = lefts[id]!;
-    const right = rights[id]!;
-    for (let i = offsets[left]!, end = offsets[left + 1]!; i < end; i++) bytes[at++] = bytes[i]!;
-    for (let i = offsets[right]!, end = offsets[right + 1]!; i < end; i++) bytes[at++] = bytes[i]!;
-  }
+function withRoom(bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(size, bytes.length * 2));
+  larger.set(bytes);
+  return larger;
 }
 
 /** The bytes of one token. */

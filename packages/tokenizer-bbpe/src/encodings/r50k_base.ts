@@ -1,5 +1,6 @@
 import { r50kPairs } from '../../data/r50k_base.js';
-import { ByteLevelBPETokenizer, type TokenizerDefinition } from '../byte-level-tokenizer.js';
+import { ByteLevelBPETokenizer } from '../byte-level-tokenizer.js';
+import type { TokenizerDefinition } from '../definition.js';
 import { patterns } from '../patterns.js';
 import { vocabularyFromPairs } from '../vocabulary.js';
 

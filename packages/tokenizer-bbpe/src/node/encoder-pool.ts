@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { GptLineageError, InvalidOptionError } from '@gpt-lineage/tokenizer-bpe';
-import type { ByteLevelBPETokenizer, EncodeOptions, TokenizerDefinition } from '../byte-level-tokenizer.js';
+import type { ByteLevelBPETokenizer } from '../byte-level-tokenizer.js';
+import type { EncodeOptions, TokenizerDefinition } from '../definition.js';
 import { knownPattern } from '../patterns.js';
 import type { Vocabulary } from '../vocabulary.js';
 import { windowEnd } from '../windows.js';

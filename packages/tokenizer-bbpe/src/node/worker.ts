@@ -1,9 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import {
-  ByteLevelBPETokenizer,
-  type EncodeOptions,
-  type TokenizerDefinition,
-} from '../byte-level-tokenizer.js';
+import { ByteLevelBPETokenizer } from '../byte-level-tokenizer.js';
+import type { EncodeOptions, TokenizerDefinition } from '../definition.js';
 import { type NormalizationStep, normalizerOf } from '../normalization.js';
 import { textAdder } from '../train.js';
 import { WordCounter } from '../word-counter.js';

@@ -1,5 +1,5 @@
 import { BLANK, byteClasses, LETTER, MARK, NEWLINE, NUMBER, OTHER, widthOf } from './character-classes.js';
-import { CharacterTests, contraction, type Scanner } from './scanner.js';
+import { CharacterTests, contraction, plainWord, type Scanner } from './scanner.js';
 
 /**
  * The split of GPT-3.5 and GPT-4 (cl100k_base):
@@ -8,15 +8,9 @@ import { CharacterTests, contraction, type Scanner } from './scanner.js';
 export function cl100kScanner(): Scanner {
   const tests = new CharacterTests(byteClasses([LETTER, NUMBER, MARK | OTHER]));
   return (bytes, at) => {
+    const plain = plainWord(bytes, at);
+    if (plain > 0) return plain;
     const first = bytes[at]!;
-    // Most pieces: perhaps a space, then ASCII letters followed by ASCII.
-    let plain = first === 0x20 ? at + 1 : at;
-    let byte = bytes[plain]! | 0x20;
-    if (byte >= 0x61 && byte <= 0x7a) {
-      do byte = bytes[++plain]! | 0x20;
-      while (byte >= 0x61 && byte <= 0x7a);
-      if (byte < 0x80) return plain;
-    }
     const kind = tests.classAt(bytes, at);
     if ((kind & LETTER) !== 0) return tests.skip(bytes, at, LETTER);
     if ((kind & NUMBER) !== 0) return upToThreeNumbers(tests, bytes, at);

@@ -1,5 +1,5 @@
 import { byteClasses, LETTER, MARK, NUMBER, OTHER } from './character-classes.js';
-import { CharacterTests, contraction, type Scanner } from './scanner.js';
+import { CharacterTests, contraction, plainWord, type Scanner } from './scanner.js';
 
 /**
  * The split of GPT-2 and GPT-3 (r50k_base, p50k_base):
@@ -8,15 +8,9 @@ import { CharacterTests, contraction, type Scanner } from './scanner.js';
 export function gpt2Scanner(): Scanner {
   const tests = new CharacterTests(byteClasses([LETTER, NUMBER, MARK | OTHER]));
   return (bytes, at) => {
+    const plain = plainWord(bytes, at);
+    if (plain > 0) return plain;
     const first = bytes[at]!;
-    // Most pieces: perhaps a space, then ASCII letters followed by ASCII.
-    let plain = first === 0x20 ? at + 1 : at;
-    let byte = bytes[plain]! | 0x20;
-    if (byte >= 0x61 && byte <= 0x7a) {
-      do byte = bytes[++plain]! | 0x20;
-      while (byte >= 0x61 && byte <= 0x7a);
-      if (byte < 0x80) return plain;
-    }
     if (first === 0x27) {
       const length = contraction(bytes, at, false);
       if (length > 0) return at + length;

@@ -63,6 +63,20 @@ export class CharacterTests {
   }
 }
 
+/**
+ * What most pieces are: perhaps a space, then letters of ASCII, followed by ASCII.
+ *
+ * @returns the end of such a piece at `at`, 0 when it is another
+ */
+export function plainWord(bytes: Uint8Array, at: number): number {
+  let end = bytes[at]! === 0x20 ? at + 1 : at;
+  let byte = bytes[end]! | 0x20;
+  if (byte < 0x61 || byte > 0x7a) return 0;
+  do byte = bytes[++end]! | 0x20;
+  while (byte >= 0x61 && byte <= 0x7a);
+  return byte < 0x80 ? end : 0;
+}
+
 /** Length of `'s 't 'm 'd 're 've 'll` at `at`, 0 when there is none. */
 export function contraction(bytes: Uint8Array, at: number, ignoreCase: boolean): number {
   const fold = ignoreCase ? 0x20 : 0;
