@@ -60,3 +60,18 @@ export class TaskDataError extends GptLineageError {
     this.path = path;
   }
 }
+
+/** A command line, or an option, that cannot be carried out. */
+export class UsageError extends GptLineageError {
+  readonly code = 'eval/usage';
+  readonly field: string;
+  readonly value: unknown;
+  readonly fix: string;
+
+  constructor(field: string, value: unknown, fix: string, options?: ErrorOptions) {
+    super(`${field} is ${value === undefined ? 'missing' : String(value)}: ${fix}`, options);
+    this.field = field;
+    this.value = value;
+    this.fix = fix;
+  }
+}

@@ -8,13 +8,21 @@ export {
 export { detectIsolation, type Isolation } from './code-execution/isolation.js';
 export { runSandboxed, type SandboxOptions, type SandboxResult } from './code-execution/sandbox.js';
 export {
+  type ContaminationOptions,
+  checkContamination,
+  contaminationFromCorpus,
+} from './contamination/check-contamination.js';
+export { type ContaminationReport, parseContaminationReport } from './contamination/contamination-report.js';
+export { bundledData } from './data/bundled-data.js';
+export {
   CodeExecutionDisabledError,
   InterpreterNotFoundError,
   InvalidMetricInputError,
   TaskDataError,
   TaskError,
+  UsageError,
 } from './errors.js';
-export { bundledData, type EvaluateOptions, evaluate } from './evaluate.js';
+export { type EvaluateOptions, evaluate, type Progress } from './evaluate.js';
 export { type BleuOptions, type BleuScore, bleu, sentenceBleu } from './metrics/bleu.js';
 export {
   brierScore,
@@ -43,11 +51,32 @@ export {
   pairedPermutation,
   standardError,
 } from './metrics/statistics.js';
-export { type MetricValue, parseReport, type Report, type Sample, type TaskResult } from './report.js';
+export {
+  type CleanSubset,
+  type MetricValue,
+  parseReport,
+  type Report,
+  type ReportOptions,
+  type Sample,
+  type TaskCalibration,
+  type TaskResult,
+} from './report.js';
 export { type Comparison, compareReports } from './reports/compare.js';
 export { reportHtml } from './reports/html.js';
 export { reportMarkdown } from './reports/markdown.js';
 export { reportTable } from './reports/table.js';
+export type { BatchAnswer, BatchExecutor, RequestBatch } from './requests/executor.js';
+export { answerBatch } from './requests/executor.js';
+export {
+  BatchFailedError,
+  type RedisOptions,
+  type RedisWorker,
+  type RedisWorkerOptions,
+  redisBatchExecutor,
+  type ServedModel,
+  startRedisWorker,
+} from './scale-out/redis.js';
+export { loadTaskFile } from './tasks/files/load-task-file.js';
 export { listTasks, registerTask } from './tasks/registry.js';
 export type {
   AnswerFilter,
@@ -60,6 +89,7 @@ export type {
   LogLikelihoodTask,
   MultipleChoiceTask,
   RollingTask,
+  Rubric,
   TaskData,
   TaskDefinition,
 } from './tasks/task.js';

@@ -1,4 +1,5 @@
 import { GptLineageError } from '@gpt-lineage/gpt-core';
+import type { CalibrationReport } from './metrics/calibration.js';
 
 export interface MetricValue {
   readonly value: number;
@@ -14,6 +15,7 @@ export interface Sample {
   readonly promptHash: string;
   /** Per item and metric: what the mean is taken of. */
   readonly metrics: Readonly<Record<string, number>>;
+  readonly category?: string;
   /** With `logSamples`. */
   readonly prompt?: string;
   readonly target?: string;
@@ -21,8 +23,26 @@ export interface Sample {
   readonly outputs?: readonly unknown[];
 }
 
+/** How much of a task the training data had seen, and what the rest of it scores. */
+export interface CleanSubset {
+  /** Words of the n-grams that were looked for. */
+  readonly n: number;
+  readonly clean: number;
+  readonly dirty: number;
+  /** Items too short to tell; counted neither as clean nor as dirty. */
+  readonly tooShort: number;
+  /** The task's metrics on the clean items alone; empty when there are none. */
+  readonly metrics: Readonly<Record<string, MetricValue>>;
+}
+
+/** Multiple choice: do probabilities mean what they say? */
+export interface TaskCalibration extends CalibrationReport {
+  readonly brier: number;
+}
+
 export interface TaskResult {
   readonly task: string;
+  readonly title: string;
   readonly version: number;
   readonly shots: number;
   readonly items: number;
@@ -31,7 +51,24 @@ export interface TaskResult {
   readonly metrics: Readonly<Record<string, MetricValue>>;
   /** Items whose prompt lost text on the left because it did not fit the context. */
   readonly truncated: number;
+  /** SHA-256 (first 16 hex digits) of all prompts: equal for runs that asked the same. */
+  readonly promptsHash: string;
+  /** Of a task whose items have categories: the metrics of each. */
+  readonly categories?: Readonly<
+    Record<string, { readonly items: number; readonly metrics: Readonly<Record<string, MetricValue>> }>
+  >;
+  readonly calibration?: TaskCalibration;
+  readonly contamination?: CleanSubset;
   readonly samples: readonly Sample[];
+}
+
+/** What a run was asked for, as far as it can change the numbers. */
+export interface ReportOptions {
+  readonly tasks: readonly string[];
+  readonly shots?: number;
+  readonly limit?: number;
+  readonly seed: number;
+  readonly bootstrapResamples: number;
 }
 
 /** Everything a run says; plain data, the same for the same model, tasks and seed. */
@@ -39,6 +76,12 @@ export interface Report {
   readonly format: 'gpt-lineage.eval/1';
   readonly model: string;
   readonly tokenizer: string | undefined;
+  /** What tells apart models of the same name: for a local one, a hash of its files. */
+  readonly modelIdentity?: string;
+  /** Trainable scalars, where known. */
+  readonly parameters?: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly options: ReportOptions;
   readonly tasks: readonly TaskResult[];
   /** Mean of the headline metric over a group's tasks, and over all their items. */
   readonly groups: Readonly<Record<string, { metric: string; macro: number; micro: number; tasks: number }>>;

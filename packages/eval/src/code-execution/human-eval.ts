@@ -1,6 +1,7 @@
 import { InvalidMetricInputError } from '../errors.js';
 import { passAtK } from '../metrics/pass-at-k.js';
-import { runSandboxed, type SandboxOptions, type SandboxResult } from './sandbox.js';
+import type { SandboxOptions, SandboxResult } from './sandbox.js';
+import { runVerified } from './verified-run.js';
 
 /** A record of the HumanEval file (Chen et al. 2021). */
 export interface HumanEvalProblem {
@@ -26,20 +27,13 @@ export function humanEvalProgram(problem: HumanEvalProblem, completion: string):
   return `${problem.prompt}${completion}\n\n${problem.test}\n\ncheck(${problem.entry_point})\n`;
 }
 
-/**
- * Runs one completion against its problem's tests. The program must print a token chosen here after the tests: leaving
- * early with exit code 0 does not count as passing.
- */
-export async function checkHumanEval(
+/** Runs one completion against its problem's tests. */
+export function checkHumanEval(
   problem: HumanEvalProblem,
   completion: string,
   options: SandboxOptions,
 ): Promise<SandboxResult> {
-  const token = crypto.randomUUID();
-  const program = `${humanEvalProgram(problem, completion)}\nimport sys as _sys\n_sys.stdout.write("\\n${token}\\n")\n`;
-  const result = await runSandboxed(program, { ...options, language: 'python' });
-  if (result.status === 'passed' && !result.stdout.includes(token)) return { ...result, status: 'failed' };
-  return { ...result, stdout: result.stdout.replace(`\n${token}\n`, '') };
+  return runVerified(humanEvalProgram(problem, completion), { ...options, language: 'python' });
 }
 
 /** pass@k over problems: the mean of the unbiased estimate of each. */

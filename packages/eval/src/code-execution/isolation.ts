@@ -8,9 +8,11 @@ const execute = promisify(execFile);
  * How far a program is kept apart:
  * - `namespaces` (Linux with unprivileged namespaces): own process, network and mount namespace; no network
  *   interface, every file system read-only but one small folder in memory, and every descendant dies with it.
+ * - `container`: a container of its own without network, read-only but for one small folder in memory, with its own
+ *   limits on memory and processes; asked for by naming an image.
  * - `process-group`: own process group, resource limits and an empty folder. No network or file-system isolation.
  */
-export type Isolation = 'namespaces' | 'process-group';
+export type Isolation = 'namespaces' | 'container' | 'process-group';
 
 export interface ResourceLimits {
   /** Address space of each process, bytes. */

@@ -3,6 +3,7 @@ import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CodeExecutionDisabledError, InterpreterNotFoundError } from '../errors.js';
+import { containerCommand, findContainerEngine, removeContainer } from './container.js';
 import { detectIsolation, findInterpreter, type Isolation, isolate, sandboxOwner } from './isolation.js';
 
 export interface SandboxOptions {
@@ -22,7 +23,9 @@ export interface SandboxOptions {
   /** Kept output per stream; a program that prints more is stopped. Default 64 KiB. */
   outputBytes?: number;
   /** Default: the strongest this machine offers. */
-  isolation?: Isolation;
+  isolation?: Exclude<Isolation, 'container'>;
+  /** Image with the language's interpreter: programs then run in containers of it (docker or podman). */
+  container?: string;
   signal?: AbortSignal;
 }
 
@@ -40,12 +43,14 @@ const LANGUAGES = {
   python: {
     file: 'main.py',
     candidates: ['python3', '/usr/bin/python3', '/usr/local/bin/python3'],
+    container: 'python3',
     flags: ['-I', '-B', '-X', 'utf8'],
     memoryBytes: 512 * 2 ** 20,
   },
   javascript: {
     file: 'main.mjs',
     candidates: [process.execPath, 'node', '/usr/bin/node'],
+    container: 'node',
     flags: [],
     memoryBytes: 4 * 2 ** 30,
   },
@@ -65,6 +70,7 @@ const LANGUAGES = {
 export async function runSandboxed(source: string, options: SandboxOptions): Promise<SandboxResult> {
   if (options.allowCodeExecution !== true) throw new CodeExecutionDisabledError();
   const language = LANGUAGES[options.language ?? 'python'];
+  if (options.container !== undefined) return runInContainer(source, options, options.container);
   const isolation = options.isolation ?? (await detectIsolation());
   const candidates = options.interpreter ? [options.interpreter] : language.candidates;
   const interpreter = await findInterpreter(candidates);
@@ -88,6 +94,37 @@ export async function runSandboxed(source: string, options: SandboxOptions): Pro
     const command = isolate([interpreter, ...language.flags, program], folder, limits, isolation);
     return await supervise(command, work, limits.diskBytes, isolation, options);
   } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The same program in a fresh container, which is removed whatever happens. */
+async function runInContainer(
+  source: string,
+  options: SandboxOptions,
+  image: string,
+): Promise<SandboxResult> {
+  const language = LANGUAGES[options.language ?? 'python'];
+  const engine = await findContainerEngine();
+  const folder = await mkdtemp(join(tmpdir(), 'gpt-eval-'));
+  const name = `gpt-eval-${crypto.randomUUID()}`;
+  try {
+    await writeFile(join(folder, language.file), source);
+    await chmod(folder, 0o755);
+    const diskBytes = options.diskBytes ?? 16 * 2 ** 20;
+    const command = containerCommand(engine, {
+      name,
+      image,
+      folder,
+      command: [options.interpreter ?? language.container, ...language.flags, `/program/${language.file}`],
+      memoryBytes: options.memoryBytes ?? 512 * 2 ** 20,
+      cpuSeconds: Math.max(1, Math.ceil((options.timeoutMs ?? 5000) / 1000) + 1),
+      diskBytes,
+      processes: options.processes ?? 32,
+    });
+    return await supervise(command, folder, diskBytes, 'container', options);
+  } finally {
+    await removeContainer(engine, name);
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { bleu } from '../metrics/bleu.js';
 import { chrf } from '../metrics/chrf.js';
+import { f1Score, macroF1, matthewsCorrelation } from '../metrics/classification.js';
 import { bootstrap, mean, standardError } from '../metrics/statistics.js';
 import type { MetricValue } from '../report.js';
 import type { ItemMetric, ScoredItem } from './scored-item.js';
@@ -9,10 +10,11 @@ export function aggregate(
   items: readonly ScoredItem[],
   options: { resamples: number; seed: number },
 ): Record<string, MetricValue> {
-  const names = Object.keys(items[0]?.metrics ?? {});
+  // An item may lack a metric: refusal is asked of harmful prompts only.
+  const names = [...new Set(items.flatMap((item) => Object.keys(item.metrics)))];
   return Object.fromEntries(
     names.map((name) => {
-      const entries = items.map((item) => item.metrics[name]!);
+      const entries = items.flatMap((item) => item.metrics[name] ?? []);
       const { higherIsBetter, how } = entries[0]!;
       const value = combine(entries);
       const error =
@@ -48,6 +50,13 @@ function combine(entries: readonly ItemMetric[]): number {
       const predictions = pairs.map((pair) => pair.prediction);
       const references = pairs.map((pair) => pair.references);
       return first.metric === 'bleu' ? bleu(predictions, references).score : chrf(predictions, references);
+    }
+    case 'classes': {
+      const pairs = entries.flatMap(({ how }) => (how.kind === 'classes' ? [how] : []));
+      const predicted = pairs.map((pair) => pair.predicted);
+      const targets = pairs.map((pair) => pair.target);
+      if (first.metric === 'mcc') return matthewsCorrelation(predicted, targets);
+      return first.metric === 'f1' ? f1Score(predicted, targets, 1) : macroF1(predicted, targets);
     }
     default:
       return first satisfies never;

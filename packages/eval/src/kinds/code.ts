@@ -1,4 +1,4 @@
-import { runSandboxed } from '../code-execution/sandbox.js';
+import { runVerified } from '../code-execution/verified-run.js';
 import { CodeExecutionDisabledError } from '../errors.js';
 import { passAtK } from '../metrics/pass-at-k.js';
 import type { CodeTask } from '../tasks/task.js';
@@ -9,7 +9,7 @@ import { type ItemContext, meanMetric, type ScoredItem, type ScoringTools } from
 export async function scoreCode(
   task: CodeTask,
   contexts: readonly ItemContext[],
-  { runner, seed, allowCodeExecution, signal }: ScoringTools,
+  { runner, seed, allowCodeExecution, sandbox, signal }: ScoringTools,
 ): Promise<ScoredItem[]> {
   if (!allowCodeExecution) throw new CodeExecutionDisabledError();
   const samples = task.samples ?? 1;
@@ -27,8 +27,9 @@ export async function scoreCode(
   const scored: ScoredItem[] = [];
   for (const [index, { doc }] of contexts.entries()) {
     const outputs: { completion: string; status: string }[] = [];
-    for (const completion of completions[index]!) {
-      const { status } = await runSandboxed(task.program(doc, completion), {
+    for (const completion of completions[index]!.texts) {
+      const { status } = await runVerified(task.program(doc, completion), {
+        ...sandbox,
         allowCodeExecution,
         language: task.language ?? 'python',
         ...(signal ? { signal } : {}),
@@ -41,7 +42,13 @@ export async function scoreCode(
         .filter((k) => k <= samples)
         .map((k) => [`pass@${k}`, meanMetric(passAtK(samples, passed, k))]),
     );
-    scored.push({ prompt: prompts[index]!, target: '', metrics, outputs, truncated: false });
+    scored.push({
+      prompt: prompts[index]!,
+      target: '',
+      metrics,
+      outputs,
+      truncated: completions[index]!.truncated,
+    });
   }
   return scored;
 }

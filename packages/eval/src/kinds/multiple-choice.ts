@@ -66,7 +66,7 @@ export async function scoreMultipleChoice(
     items.push({ context, prompt, choices, target: targetIndex(task, doc), first });
   }
   const scores = await runner.score(requests);
-  return items.map(({ prompt, choices, target, first }): ScoredItem => {
+  return items.map(({ context, prompt, choices, target, first }): ScoredItem => {
     const scored = choices.map((text, index): ScoredChoice => {
       const plain = scores[first + choices.length + index];
       return {
@@ -80,10 +80,25 @@ export async function scoreMultipleChoice(
     for (const normalisation of normalisations) {
       metrics[METRIC_NAMES[normalisation]] = meanMetric(pickChoice(scored, normalisation) === target);
     }
+    const predicted = pickChoice(scored, normalisations[0]);
+    for (const metric of task.classMetrics ?? []) {
+      metrics[metric] = {
+        perItem: Number.NaN,
+        how: { kind: 'classes', metric, predicted, target },
+        higherIsBetter: true,
+      };
+    }
+    const probabilities = softmax(scored.map(({ logLikelihood }) => logLikelihood));
+    if (task.trueChoices) {
+      // TruthfulQA's second score: the probability that all true answers have together.
+      const right = task.trueChoices(context.doc);
+      metrics.mc2 = meanMetric(right.reduce((sum, index) => sum + (probabilities[index] ?? 0), 0));
+    }
     return {
       prompt,
       target: choices[target]!,
       metrics,
+      probabilities: { values: probabilities, target },
       outputs: scored.map((choice) => ({ ...choice, score: choiceScore(choice, normalisations[0]!) })),
       truncated: requests
         .slice(first, first + choices.length)
@@ -93,4 +108,11 @@ export async function scoreMultipleChoice(
         ),
     };
   });
+}
+
+function softmax(logLikelihoods: readonly number[]): number[] {
+  const peak = Math.max(...logLikelihoods);
+  const weights = logLikelihoods.map((value) => Math.exp(value - peak));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
 }

@@ -1,4 +1,5 @@
 import type { LanguageModel } from '@gpt-lineage/gpt-core';
+import type { SandboxOptions } from '../code-execution/sandbox.js';
 import type { RequestRunner } from '../requests/runner.js';
 import type { Doc } from '../tasks/task.js';
 
@@ -27,6 +28,13 @@ export interface ItemMetric {
         readonly metric: 'bleu' | 'chrf';
         readonly prediction: string;
         readonly references: readonly string[];
+      }
+    | {
+        /** Statistics of a whole confusion table. */
+        readonly kind: 'classes';
+        readonly metric: 'f1' | 'macro_f1' | 'mcc';
+        readonly predicted: number;
+        readonly target: number;
       };
   readonly higherIsBetter: boolean;
 }
@@ -37,13 +45,21 @@ export interface ScoredItem {
   readonly metrics: Readonly<Record<string, ItemMetric>>;
   readonly outputs: readonly unknown[];
   readonly truncated: boolean;
+  /** Multiple choice: probability of each choice among the choices, and the right one. */
+  readonly probabilities?: { readonly values: readonly number[]; readonly target: number };
 }
+
+/** How programs are run; see `runSandboxed`. */
+export type SandboxSettings = Omit<SandboxOptions, 'allowCodeExecution' | 'language' | 'signal'>;
 
 export interface ScoringTools {
   readonly model: LanguageModel;
   readonly runner: RequestRunner;
   readonly seed: number;
   readonly allowCodeExecution: boolean;
+  readonly sandbox?: SandboxSettings | undefined;
+  /** A second model that grades what the first one wrote, for tasks with a rubric. */
+  readonly judge?: { readonly model: LanguageModel; readonly runner: RequestRunner } | undefined;
   readonly signal?: AbortSignal;
 }
 

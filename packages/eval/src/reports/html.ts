@@ -1,30 +1,170 @@
-import type { Report, TaskResult } from '../report.js';
-import { headline } from '../report.js';
+import { headline, type Report, type TaskResult } from '../report.js';
 import { arrow, number, withError } from './format.js';
+import { barPlot } from './plots/bars.js';
+import { linePlot, type Series } from './plots/lines.js';
+import { reliabilityPlot } from './plots/reliability.js';
+import { escapeHtml } from './plots/svg.js';
 
-const escapeHtml = (text: string) =>
-  text.replace(/[&<>"']/gu, (character) => `&#${character.codePointAt(0)};`);
+const STYLE = `
+:root{color-scheme:light dark;--bar:#2f6fde;--line:light-dark(#0003,#fff3)}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
+figure{margin:1rem 0;display:inline-block;width:100%}.small figure{width:18rem}figcaption{font-size:13px;opacity:.75}
+svg{width:100%;font-size:13px;fill:currentColor}svg rect:not(.key){fill:var(--bar)}svg line{stroke:currentColor;stroke-width:2}
+svg line.grid{stroke:var(--line);stroke-width:1}
+pre{white-space:pre-wrap;overflow-wrap:anywhere}article{border-bottom:1px solid var(--line)}`;
 
-/** Bars of the headline metrics that lie between 0 and 1, with one standard error as a whisker. */
-function bars(results: readonly TaskResult[]): string {
-  const rows = results.filter((result) => {
-    const { value } = headline(result)[1];
-    return value >= 0 && value <= 1;
+const isShare = (value: number) => value >= 0 && value <= 1;
+
+/** A report, or several to be seen together, as one self-contained page: no script, no network. */
+export function reportHtml(input: Report | readonly Report[]): string {
+  const reports = Array.isArray(input) ? (input as readonly Report[]) : [input as Report];
+  const title = `Evaluation of ${[...new Set(reports.map(({ model }) => model))].join(', ')}`;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escapeHtml(title)}</title>
+<style>${STYLE}</style></head><body>
+<h1>${escapeHtml(title)}</h1>
+${byShots(reports)}${bySize(reports)}
+${reports.map((report) => section(report, reports.length > 1)).join('\n')}
+</body></html>
+`;
+}
+
+function section(report: Report, named: boolean): string {
+  const { options, versions } = report;
+  const facts = {
+    tokenizer: report.tokenizer,
+    'model hash': report.modelIdentity,
+    parameters: report.parameters?.toLocaleString('en-US'),
+    seed: options?.seed,
+    shots: options?.shots,
+    limit: options?.limit,
+    ...versions,
+  };
+  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
+  return `<section>${named ? `<h2>${escapeHtml(report.model)}</h2>` : ''}
+<p>${known.map(([name, value]) => `${escapeHtml(name)} <code>${escapeHtml(String(value))}</code>`).join(' · ')}</p>
+${barPlot('Headline metric of each task, one standard error', headlineBars(report.tasks))}
+${metricTable(report.tasks)}
+${groupTable(report)}
+${contaminationTable(report.tasks)}
+${report.tasks.map(categoryPlot).join('')}
+<div class="small">${report.tasks.map(calibrationPlot).join('')}</div>
+${report.tasks.map(samples).join('')}</section>`;
+}
+
+const headlineBars = (results: readonly TaskResult[]) =>
+  results.flatMap((result) => {
+    const [, { value, standardError }] = headline(result);
+    return isShare(value) ? [{ label: result.task, value, standardError }] : [];
   });
-  if (rows.length === 0) return '';
-  const [label, width, step] = [220, 460, 26];
-  const body = rows.map((result, index) => {
-    const [name, { value, standardError = 0 }] = headline(result);
-    const y = index * step;
-    const x = label + value * width;
-    const [low, high] = [Math.max(0, value - standardError), Math.min(1, value + standardError)];
-    return `<g><title>${escapeHtml(`${result.task} ${name} ${number(value)}`)}</title>
-<text x="${label - 8}" y="${y + 16}" text-anchor="end">${escapeHtml(result.task)}</text>
-<rect x="${label}" y="${y + 4}" width="${Math.max(1, value * width)}" height="16" rx="3"/>
-<line x1="${label + low * width}" x2="${label + high * width}" y1="${y + 12}" y2="${y + 12}"/>
-<text x="${Math.max(x, label + high * width) + 6}" y="${y + 16}">${number(value)}</text></g>`;
+
+const row = (cells: readonly (string | number)[]) =>
+  `<tr>${cells.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`;
+
+const table = (heads: readonly string[], rows: readonly string[]) =>
+  rows.length === 0
+    ? ''
+    : `<table><thead><tr>${heads.map((head) => `<th>${escapeHtml(head)}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table>`;
+
+const metricTable = (results: readonly TaskResult[]) =>
+  table(
+    ['task', 'shots', 'items', 'metric', 'value ± stderr'],
+    results.flatMap(({ task, shots, items, metrics }) =>
+      Object.entries(metrics).map(([name, metric]) =>
+        row([task, shots, items, `${name} ${arrow(metric)}`, withError(metric)]),
+      ),
+    ),
+  );
+
+/** Of each group: its means, and its tasks side by side. */
+function groupTable({ groups }: Report): string {
+  const rows = Object.entries(groups).map(([name, { tasks, metric, macro, micro }]) =>
+    row([name, tasks, metric, number(macro), number(micro)]),
+  );
+  const bars = Object.entries(groups).flatMap(([label, { macro }]) =>
+    isShare(macro) ? [{ label, value: macro }] : [],
+  );
+  return `${table(['group', 'tasks', 'metric', 'mean of tasks', 'mean of items'], rows)}${barPlot('Groups of tasks, mean of tasks', bars)}`;
+}
+
+const contaminationTable = (results: readonly TaskResult[]) =>
+  table(
+    ['task', 'overlapping items', 'clean items', 'metric', 'all', 'clean only'],
+    results.flatMap((result) => {
+      const { contamination } = result;
+      const [name, all] = headline(result);
+      const clean = contamination?.metrics[name];
+      if (!contamination) return [];
+      return row([
+        result.task,
+        contamination.dirty,
+        contamination.clean,
+        name,
+        withError(all),
+        clean ? withError(clean) : '–',
+      ]);
+    }),
+  );
+
+function categoryPlot(result: TaskResult): string {
+  if (!result.categories) return '';
+  const [name] = headline(result);
+  const bars = Object.entries(result.categories).flatMap(([label, { metrics }]) => {
+    const metric = metrics[name];
+    return metric && isShare(metric.value)
+      ? [{ label, value: metric.value, standardError: metric.standardError }]
+      : [];
   });
-  return `<svg role="img" aria-label="Headline metric of each task" viewBox="0 0 ${label + width + 80} ${rows.length * step}">${body.join('')}</svg>`;
+  return barPlot(`${result.task}: ${name} by category`, bars);
+}
+
+const calibrationPlot = ({ task, calibration }: TaskResult): string =>
+  calibration
+    ? reliabilityPlot(
+        `${task}: accuracy by confidence, calibration error ${number(calibration.expectedCalibrationError)}, Brier ${number(calibration.brier)}`,
+        calibration.bins,
+      )
+    : '';
+
+/** One line per model and task, where a task was run with several numbers of shots. */
+function byShots(reports: readonly Report[]): string {
+  const series = new Map<string, Series>();
+  for (const { model, tasks } of reports) {
+    for (const result of tasks) {
+      const [name, { value, standardError }] = headline(result);
+      const label = reports.some((other) => other.model !== model) ? `${result.task}, ${model}` : result.task;
+      const entry = series.get(`${label} ${name}`) ?? { label, points: [] };
+      series.set(`${label} ${name}`, {
+        label,
+        points: [...entry.points, { x: result.shots, y: value, standardError }],
+      });
+    }
+  }
+  return linePlot('Headline metric by number of examples in the prompt', [...series.values()], {
+    xLabel: 'shots',
+    yLabel: 'score',
+  });
+}
+
+/** One line per task and number of shots, where models of several sizes were run. */
+function bySize(reports: readonly Report[]): string {
+  const series = new Map<string, Series>();
+  for (const { parameters, tasks } of reports) {
+    if (parameters === undefined) continue;
+    for (const result of tasks) {
+      const { value, standardError } = headline(result)[1];
+      const label = `${result.task}, ${result.shots} shots`;
+      const points = series.get(label)?.points ?? [];
+      series.set(label, { label, points: [...points, { x: parameters, y: value, standardError }] });
+    }
+  }
+  return linePlot('Headline metric by model size', [...series.values()], {
+    xLabel: 'parameters',
+    yLabel: 'score',
+    logX: true,
+  });
 }
 
 const samples = (result: TaskResult): string =>
@@ -36,29 +176,3 @@ const samples = (result: TaskResult): string =>
         )
         .join('')}</details>`
     : '';
-
-/** The report as one self-contained page: no script, no network. */
-export function reportHtml(report: Report): string {
-  const rows = report.tasks.flatMap((result) =>
-    Object.entries(result.metrics).map(
-      ([name, metric]) =>
-        `<tr><td>${escapeHtml(result.task)}</td><td>${result.shots}</td><td>${result.items}</td><td>${escapeHtml(name)} ${arrow(metric)}</td><td>${withError(metric)}</td></tr>`,
-    ),
-  );
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Evaluation of ${escapeHtml(report.model)}</title>
-<style>
-:root{color-scheme:light dark;--bar:#2f6fde;--line:light-dark(#0003,#fff3)}
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
-svg{width:100%;font-size:13px;fill:currentColor}svg rect{fill:var(--bar)}svg line{stroke:currentColor;stroke-width:2}
-pre{white-space:pre-wrap;overflow-wrap:anywhere}article{border-bottom:1px solid var(--line)}
-</style></head><body>
-<h1>Evaluation of ${escapeHtml(report.model)}</h1>
-${bars(report.tasks)}
-<table><thead><tr><th>task</th><th>shots</th><th>items</th><th>metric</th><th>value ± stderr</th></tr></thead><tbody>${rows.join('')}</tbody></table>
-${report.tasks.map(samples).join('')}
-</body></html>
-`;
-}

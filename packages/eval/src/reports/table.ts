@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { Report } from '../report.js';
+import { headline, type Report } from '../report.js';
 import { arrow, number, withError } from './format.js';
 
 /** The report as a table for the terminal. */
@@ -23,6 +23,13 @@ export function reportTable(report: Report): string {
       '',
       `${number(macro)} (by item ${number(micro)})`,
     ]);
+  }
+  for (const result of report.tasks) {
+    if (!result.contamination) continue;
+    const [name] = headline(result);
+    const { clean, metrics } = result.contamination;
+    const alone = metrics[name];
+    table.push([`${result.task} (clean)`, result.shots, clean, name, '', alone ? withError(alone) : '–']);
   }
   return table.toString();
 }

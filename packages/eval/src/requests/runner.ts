@@ -1,154 +1,165 @@
-import type { CompletionScore, LanguageModel, ScoreRequest } from '@gpt-lineage/gpt-core';
+import type { LanguageModel, ScoreRequest } from '@gpt-lineage/gpt-core';
+import {
+  type BatchAnswer,
+  type BatchExecutor,
+  type GenerationSettings,
+  modelExecutor,
+  type RequestBatch,
+  type StoredScore,
+} from './executor.js';
+import { type Planned, planBatches } from './plan.js';
 import { ResultCache } from './result-cache.js';
 
-export interface GenerationRequest {
+export interface GenerationRequest extends GenerationSettings {
   readonly prompt: string;
-  readonly stop: readonly string[];
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly n: number;
-  readonly seed: number;
+}
+
+export interface Generated {
+  readonly texts: readonly string[];
+  /** The prompt lost its beginning to fit the context. */
+  readonly truncated: boolean;
 }
 
 export interface RunnerOptions {
   readonly cache: ResultCache;
+  /** What tells apart models of the same name and tokenizer. */
+  readonly modelIdentity?: string | undefined;
   /** Tokens of one batch of requests, default 16,384. */
-  readonly batchTokens?: number;
-  readonly signal?: AbortSignal;
+  readonly batchTokens?: number | undefined;
+  /** Default: the model, one batch at a time. */
+  readonly executor?: BatchExecutor | undefined;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-type StoredScore = Pick<CompletionScore, 'logLikelihood' | 'isGreedy'>;
-
 /**
- * Sends requests to a model: each distinct one once, answers from the cache where they are there, long ones first (so
- * that memory runs out at the start or never), those with a common prompt side by side, results in the order asked.
+ * Sends requests to a model: each distinct one once, answers from the cache where they are there, those with a common
+ * beginning together, long ones first, results in the order asked.
  */
 export class RequestRunner {
   readonly #model: LanguageModel;
   readonly #options: RunnerOptions;
+  readonly #executor: BatchExecutor;
 
   constructor(model: LanguageModel, options: RunnerOptions) {
     this.#model = model;
     this.#options = options;
+    this.#executor = options.executor ?? modelExecutor(model);
   }
 
   async score(requests: readonly ScoreRequest[]): Promise<StoredScore[]> {
-    const { name, fingerprint } = this.#model;
-    const keys = requests.map((request) =>
-      ResultCache.key('score', name, fingerprint, request.promptTokenIds, request.completionTokenIds),
+    const keys = requests.map(({ promptTokenIds, completionTokenIds }) =>
+      this.#key('score', promptTokenIds, completionTokenIds),
     );
-    await this.#run(
-      keys,
-      (index) => requests[index]!,
-      (request) => request.promptTokenIds.length + request.completionTokenIds.length,
-      (request) => request.promptTokenIds.join(),
-      async (batch) => {
-        const scores = await this.#model.score(batch, this.#abort());
-        return scores.map(({ logLikelihood, isGreedy }): StoredScore => ({ logLikelihood, isGreedy }));
-      },
+    const planned = requests.map(
+      (request, index): Planned<ScoreRequest> => ({
+        key: keys[index]!,
+        request,
+        tokenIds: [...request.promptTokenIds, ...request.completionTokenIds],
+        extra: 0,
+      }),
     );
+    await this.#run(planned, (batch) => ({ kind: 'score', requests: batch }));
     return keys.map((key) => this.#options.cache.get<StoredScore>(key)!);
   }
 
-  async generate(requests: readonly GenerationRequest[]): Promise<string[][]> {
-    const { name, fingerprint } = this.#model;
-    const keys = requests.map((request) => ResultCache.key('generate', name, fingerprint, request));
-    // One call takes one set of options; requests that share theirs go together.
-    const groups = groupBy(requests.keys(), (index) => optionsKey(requests[index]!));
-    for (const indices of groups.values()) {
-      await this.#run(
-        indices.map((index) => keys[index]!),
-        (position) => requests[indices[position]!]!,
-        (request) => Math.ceil(request.prompt.length / 3) + request.maxTokens,
-        (request) => request.prompt,
-        async (batch) => {
-          const { stop, maxTokens, temperature, n, seed } = batch[0]!;
-          const prompts = await Promise.all(batch.map((request) => this.#fit(request.prompt, maxTokens)));
-          const completions = await this.#model.complete(prompts, {
-            stop,
-            maxTokens,
-            temperature,
-            n,
-            seed,
-            ...this.#abort(),
-          });
-          return completions.map((list) => list.map((completion) => completion.text));
-        },
-      );
+  async generate(requests: readonly GenerationRequest[]): Promise<Generated[]> {
+    const planned: Planned<{
+      prompt: string | number[];
+      settings: GenerationSettings;
+      truncated: boolean;
+    }>[] = [];
+    for (const { prompt, ...settings } of requests) {
+      const tokenIds = await this.#model.encode(prompt);
+      // Leaves room for the completion: a prompt that is too long loses its beginning.
+      const room = Math.max(1, this.#model.contextLength - settings.maxTokens);
+      const truncated = tokenIds.length > room;
+      planned.push({
+        key: this.#key('generate', { prompt, ...settings }),
+        request: { prompt: truncated ? tokenIds.slice(-room) : prompt, settings, truncated },
+        tokenIds: truncated ? tokenIds.slice(-room) : tokenIds,
+        extra: settings.maxTokens * settings.n,
+      });
     }
-    return keys.map((key) => this.#options.cache.get<string[]>(key)!);
+    // One call takes one set of options; requests that share theirs go together.
+    const groups = new Map<string, typeof planned>();
+    for (const entry of planned) {
+      const options = JSON.stringify(entry.request.settings);
+      const group = groups.get(options);
+      if (group) group.push(entry);
+      else groups.set(options, [entry]);
+    }
+    for (const group of groups.values()) {
+      const { settings } = group[0]!.request;
+      await this.#run(group, (batch) => ({
+        kind: 'generate',
+        prompts: batch.map(({ prompt }) => prompt),
+        settings,
+      }));
+    }
+    return planned.map(({ key, request }) => ({
+      texts: this.#options.cache.get<string[]>(key)!,
+      truncated: request.truncated,
+    }));
   }
 
-  /** Leaves room for the completion: a prompt that is too long loses its beginning. */
-  async #fit(prompt: string, maxTokens: number): Promise<string | number[]> {
-    const room = Math.max(1, this.#model.contextLength - maxTokens);
-    const tokenIds = await this.#model.encode(prompt);
-    return tokenIds.length > room ? tokenIds.slice(-room) : prompt;
-  }
-
-  #abort(): { signal?: AbortSignal } {
-    return this.#options.signal ? { signal: this.#options.signal } : {};
+  #key(kind: string, ...parts: readonly unknown[]): string {
+    const { name, fingerprint } = this.#model;
+    return ResultCache.key(kind, name, fingerprint, this.#options.modelIdentity ?? '', ...parts);
   }
 
   async #run<Request>(
-    keys: readonly string[],
-    request: (index: number) => Request,
-    length: (request: Request) => number,
-    prefix: (request: Request) => string,
-    send: (batch: Request[]) => Promise<unknown[]>,
+    planned: readonly Planned<Request>[],
+    pack: (requests: Request[]) => RequestBatch,
   ): Promise<void> {
     const { cache, batchTokens = 16_384, signal, onProgress } = this.#options;
-    const missing = new Map<string, Request>();
-    keys.forEach((key, index) => {
-      if (cache.get(key) === undefined) missing.set(key, request(index));
-    });
-    // Longest prompt group first; within a group the prompts stay together.
-    const queue = [...missing].map(([key, value]) => ({
-      key,
-      value,
-      size: length(value),
-      prefix: prefix(value),
-    }));
-    const largest = new Map<string, number>();
-    for (const entry of queue)
-      largest.set(entry.prefix, Math.max(entry.size, largest.get(entry.prefix) ?? 0));
-    queue.sort(
-      (a, b) =>
-        largest.get(b.prefix)! - largest.get(a.prefix)! ||
-        (a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0) ||
-        b.size - a.size,
-    );
-    let done = keys.length - missing.size;
-    onProgress?.(done, keys.length);
-    for (let start = 0; start < queue.length; ) {
+    const distinct = new Map(planned.map((entry) => [entry.key, entry]));
+    const copies = new Map<string, number>();
+    for (const { key } of planned) copies.set(key, (copies.get(key) ?? 0) + 1);
+    const count = (batch: readonly Planned<Request>[]) =>
+      batch.reduce((sum, { key }) => sum + copies.get(key)!, 0);
+    // The plan is made from all requests and not from the missing ones, so that a resumed run keeps its batches.
+    const queue = planBatches([...distinct.values()], batchTokens)
+      .map((batch) => batch.filter(({ key }) => !cache.has(key)))
+      .filter((batch) => batch.length > 0);
+    let done = planned.length - queue.reduce((sum, batch) => sum + count(batch), 0);
+    onProgress?.(done, planned.length);
+    await inParallel(queue, this.#executor.concurrency, async (batch) => {
       signal?.throwIfAborted();
-      let end = start;
-      let tokens = 0;
-      do {
-        tokens += queue[end]!.size;
-        end += 1;
-      } while (end < queue.length && tokens + queue[end]!.size <= batchTokens);
-      const batch = queue.slice(start, end);
-      const results = await send(batch.map((entry) => entry.value));
-      await cache.add(batch.map((entry, index) => [entry.key, results[index]] as const));
-      start = end;
-      done += batch.length;
-      onProgress?.(Math.min(done, keys.length), keys.length);
-    }
+      const answer: BatchAnswer = await this.#executor.run(pack(batch.map(({ request }) => request)), {
+        signal,
+      });
+      await cache.add(
+        batch.map(({ key }) => key),
+        answer,
+      );
+      done += count(batch);
+      onProgress?.(done, planned.length);
+    });
   }
 }
 
-const optionsKey = ({ prompt: _, ...options }: GenerationRequest) => JSON.stringify(options);
-
-/** `Map.groupBy`, which Node 20 lacks. */
-function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group) group.push(item);
-    else groups.set(key, [item]);
-  }
-  return groups;
+/** Runs `task` over the items, some at a time, in order; the first failure stops those that have not begun. */
+async function inParallel<T>(
+  items: readonly T[],
+  concurrency: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const pending = items.values();
+  let failed = false;
+  const lane = async () => {
+    for (const item of pending) {
+      if (failed) return;
+      try {
+        await task(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes = Array.from({ length: Math.max(1, Math.min(concurrency, items.length)) }, lane);
+  const outcomes = await Promise.allSettled(lanes);
+  const rejected = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (rejected) throw rejected.reason;
 }

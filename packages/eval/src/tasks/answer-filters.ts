@@ -1,3 +1,4 @@
+import { mathAnswer } from './math-answer.js';
 import type { AnswerFilter } from './task.js';
 
 /** What a regular expression that finds nothing leaves, as lm-evaluation-harness writes it. */
@@ -19,6 +20,10 @@ function applyFilter(text: string, filter: AnswerFilter): string {
     }
     case 'remove':
       return filter.patterns.reduce((rest, pattern) => rest.replace(new RegExp(pattern, 'gu'), ''), text);
+    case 'reject':
+      return filter.words.includes(text.trim().toLowerCase()) ? NO_MATCH : text;
+    case 'math':
+      return mathAnswer(text);
     case 'trim':
       return text.trim();
     case 'lowercase':

@@ -48,6 +48,8 @@ interface TaskCommon {
   readonly fewShot?: FewShot;
   /** Examples when the caller names no number, default 0. */
   readonly shots?: number;
+  /** Items are also reported by this: a red-team category, a story type. */
+  readonly category?: Field<string>;
   /** Between prompt and answer, default one space. */
   readonly targetDelimiter?: string;
 }
@@ -66,6 +68,10 @@ export interface MultipleChoiceTask extends TaskCommon {
   readonly ending?: Field<string>;
   /** Default `acc` and `acc_norm` (`'sum'`, `'character'`). The first is the headline. */
   readonly normalisations?: readonly ChoiceNormalisation[];
+  /** Statistics of all decisions together; `f1` is that of the choice with index 1. */
+  readonly classMetrics?: readonly ('f1' | 'macro_f1' | 'mcc')[];
+  /** Indices of all true choices: reports `mc2`, their share of the probability. */
+  readonly trueChoices?: (doc: Doc) => readonly number[];
 }
 
 /** Probability of one fixed continuation: accuracy (would greedy decoding write it?) and perplexity. */
@@ -92,9 +98,22 @@ export type AnswerFilter =
       readonly pick?: 'first' | 'last';
     }
   | { readonly kind: 'remove'; readonly patterns: readonly string[] }
+  /** An answer that is one of these words becomes no answer. */
+  | { readonly kind: 'reject'; readonly words: readonly string[] }
+  /** The final answer of a worked solution: the last `\\boxed{…}`, in a spelling of its own (MATH). */
+  | { readonly kind: 'math' }
   | { readonly kind: 'trim' | 'lowercase' | 'first-line' };
 
 export type GenerationMetric = 'exact_match' | 'f1' | 'squad_exact_match' | 'rouge' | 'bleu' | 'chrf';
+
+/** A multiple-choice question about an answer; the judge's most likely choice counts. */
+export interface Rubric {
+  readonly prompt: (doc: Doc, answer: string) => string;
+  /** What the judge chooses from, as it continues the prompt: `A`, `B`, … */
+  readonly choices: readonly string[];
+  /** Metrics of the choice; those that do not apply to the record are left out. */
+  readonly score: (doc: Doc, choice: number) => Readonly<Record<string, number>>;
+}
 
 /** The model writes; what it wrote is filtered and compared with the reference. */
 export interface GenerationTask extends TaskCommon {
@@ -112,6 +131,12 @@ export interface GenerationTask extends TaskCommon {
   /** Applied to prediction and target before `exact_match`. */
   readonly normalise?: readonly AnswerFilter[];
   readonly metrics: readonly GenerationMetric[];
+  /** Further metrics of an answer; those that do not apply to a record are left out. */
+  readonly score?: (doc: Doc, answer: string) => Readonly<Record<string, number>>;
+  /** Names among the further metrics that are better when small. */
+  readonly lowerIsBetter?: readonly string[];
+  /** Questions to a second model about the answer, asked when the run has a judge. */
+  readonly rubric?: Rubric;
   /** Self-consistency: sample this many answers and let the majority of the filtered ones stand. Default 1. */
   readonly votes?: number;
 }
