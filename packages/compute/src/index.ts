@@ -1,7 +1,13 @@
 import '#gradients';
 
 export { type BackendName, backendNames } from './backends/names.js';
-export { type CapturedFunction, type CaptureOptions, capture, type Feed } from './capture/capture.js';
+export {
+  type CapturedFunction,
+  type CaptureOptions,
+  capture,
+  type Feed,
+  type InputSpec,
+} from './capture/capture.js';
 export { CaptureError, ExecutorError, FeedError } from './capture/errors.js';
 export { isCapturing } from './capture/trace.js';
 export { allReduceMean } from './distributed/all-reduce.js';
@@ -18,6 +24,12 @@ export { ExportError } from './export/errors.js';
 export { type AnyCaptured, exportOnnx, type OnnxExportOptions, saveOnnx } from './export/onnx.js';
 export { type SavedModelSignature, saveSavedModel } from './export/saved-model.js';
 export { type ComputeInfo, computeInfo, type InitOptions, initCompute } from './init.js';
+export {
+  type CachedAttentionInput,
+  type CachedAttentionOptions,
+  type CachedAttentionResult,
+  cachedAttention,
+} from './ops/cached-attention.js';
 export { type CrossEntropyOptions, softmaxCrossEntropy } from './ops/cross-entropy.js';
 export { dropout, type Seed, statelessUniform } from './ops/dropout.js';
 export { embedding } from './ops/embedding.js';

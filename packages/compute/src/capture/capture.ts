@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Cluster } from '../distributed/cluster.js';
 import { candidates } from '../executors/choose.js';
-import type { CompiledProgram, CompileOptions, Executor } from '../executors/executor.js';
+import type { CompiledProgram, CompileOptions, Dynamic, Executor } from '../executors/executor.js';
 import { availableExecutors, type ExecutorName, needExecutor } from '../executors/index.js';
+import { sampleSizes } from '../executors/onnx/dynamic.js';
 import { engine } from './engine.js';
 import { CaptureError, ExecutorError, FeedError } from './errors.js';
 import { type HostArray, type Meta, type Program, sizeOf, toHostArray } from './graph.js';
@@ -35,13 +36,25 @@ export interface CaptureOptions {
    * other variable is an error, which catches a model that was left out by mistake.
    */
   readonly variables?: readonly tf.Variable[];
-  /** Shape and type of each argument, in order of appearance, for arguments passed as plain numbers or typed arrays. */
-  readonly inputs?: readonly {
-    readonly shape: readonly number[];
-    readonly dtype?: 'float32' | 'int32' | 'bool';
-  }[];
+  /**
+   * Shape and type of each argument, in order of appearance, for arguments passed as plain numbers or typed arrays. A
+   * length may be a name (`['batch', 'length']`): with `executor: 'onnx'` one compiled version then runs all lengths;
+   * elsewhere the function is compiled for each.
+   */
+  readonly inputs?: readonly InputSpec[];
+  /**
+   * Arguments may be overwritten: the cache that `cachedAttention` returns takes the memory of the typed array that was
+   * given as cache, where the executor can do that. Default false.
+   */
+  readonly donate?: boolean;
   /** Compiled versions kept, one per combination of argument shapes; the least recently used one goes. Default 8. */
   readonly maxTraces?: number;
+}
+
+/** One argument of a captured function. */
+export interface InputSpec {
+  readonly shape: readonly (number | string)[];
+  readonly dtype?: 'float32' | 'int32' | 'bool';
 }
 
 /** Arguments as the caller may pass them: a scalar also as a number, any tensor as a typed array. */
@@ -75,6 +88,7 @@ type Compiled = CompiledProgram | Promise<CompiledProgram>;
 
 interface Version {
   readonly trace: Trace;
+  readonly dynamic?: Dynamic;
   /** What runs it when awaited, and what runs it synchronously. */
   readonly compiled: { awaited?: Compiled | 'eager'; sync?: Compiled | 'eager' };
 }
@@ -128,6 +142,8 @@ class Captured {
   private readonly fn: (...args: unknown[]) => unknown;
   private readonly options: CaptureOptions;
   private readonly compileOptions: CompileOptions;
+  /** Names of lengths in `options.inputs`. */
+  private readonly lengthNames: readonly string[];
   private used: ExecutorName | 'eager' | undefined;
   private queue: Promise<unknown> = Promise.resolve();
   private disposed = false;
@@ -147,7 +163,12 @@ class Captured {
       threads,
       weights: options.weights ?? 'float32',
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+      ...(options.donate === undefined ? {} : { donate: options.donate }),
     };
+    const named = (options.inputs ?? []).flatMap(({ shape }) =>
+      shape.filter((size) => typeof size === 'string'),
+    );
+    this.lengthNames = [...new Set(named)];
   }
 
   get executorName(): ExecutorName | 'eager' {
@@ -160,21 +181,64 @@ class Captured {
 
   private leaves(args: readonly unknown[]): { leaves: Leaf[]; key: string } {
     const leaves: Leaf[] = [];
+    const lengths = this.lengthNames.length > 0 ? this.lengthsOf(args) : undefined;
     const shape = mapTree(args, isFeedLeaf, (leaf, path) => {
-      const feed = this.leaf(leaf as FeedLeaf, leaves.length, path);
+      const feed = this.leaf(leaf as FeedLeaf, leaves.length, path, lengths);
       leaves.push(feed);
       return `${feed.dtype}[${feed.shape}]`;
     });
-    return { leaves, key: JSON.stringify(shape) };
+    return { leaves, key: this.dynamic ? 'named lengths' : JSON.stringify(shape) };
   }
 
-  private leaf(value: FeedLeaf, index: number, path: string): Leaf {
+  /** Whether one version serves all lengths. */
+  private get dynamic(): boolean {
+    return this.lengthNames.length > 0 && this.options.executor === 'onnx';
+  }
+
+  /** The named lengths of a call: each argument whose shape has one that is not known yet tells it. */
+  private lengthsOf(args: readonly unknown[]): Map<string, number> {
+    const lengths = new Map<string, number>();
+    const open: { spec: InputSpec; size: number }[] = [];
+    let index = 0;
+    mapTree(args, isFeedLeaf, (value) => {
+      const spec = this.options.inputs?.[index++];
+      if (spec === undefined) return value;
+      if (value instanceof tf.Tensor) {
+        spec.shape.forEach((name, axis) => {
+          if (typeof name === 'string' && !lengths.has(name)) lengths.set(name, value.shape[axis] ?? 0);
+        });
+      } else {
+        open.push({ spec, size: typeof value === 'number' ? 1 : (value as Float32Array).length });
+      }
+      return value;
+    });
+    for (let before = -1; lengths.size < this.lengthNames.length && lengths.size > before; ) {
+      before = lengths.size;
+      for (const { spec, size } of open) {
+        const unknown = spec.shape.filter((name) => typeof name === 'string' && !lengths.has(name));
+        if (unknown.length !== 1) continue;
+        const known = spec.shape.reduce<number>((product, name) => {
+          return product * (typeof name === 'number' ? name : (lengths.get(name) ?? 1));
+        }, 1);
+        lengths.set(unknown[0] as string, size / known);
+      }
+    }
+    for (const name of this.lengthNames) {
+      const length = lengths.get(name);
+      if (length !== undefined && Number.isInteger(length) && length >= 0) continue;
+      throw new FeedError(`the arguments do not tell the length '${name}'`);
+    }
+    return lengths;
+  }
+
+  private leaf(value: FeedLeaf, index: number, path: string, lengths?: ReadonlyMap<string, number>): Leaf {
     const spec = this.options.inputs?.[index];
+    const expected = spec?.shape.map((size) => (typeof size === 'number' ? size : lengths!.get(size)!));
     if (value instanceof tf.Tensor) {
       if (value.isDisposed) throw new FeedError(`argument ${path} is a disposed tensor`);
       const dtype = graphDtype(value.dtype, `argument ${path}`);
-      if (spec !== undefined && !tf.util.arraysEqual(spec.shape as number[], value.shape)) {
-        throw new FeedError(`argument ${path} must have shape [${spec.shape}], received [${value.shape}]`);
+      if (expected !== undefined && !tf.util.arraysEqual(expected, value.shape)) {
+        throw new FeedError(`argument ${path} must have shape [${expected}], received [${value.shape}]`);
       }
       return {
         shape: value.shape,
@@ -186,7 +250,7 @@ class Captured {
     const own =
       values instanceof Int32Array ? 'int32' : values instanceof Uint8Array ? 'bool' : ('float32' as const);
     const dtype = spec?.dtype ?? own;
-    const shape = spec?.shape ?? (typeof value === 'number' ? [] : [values.length]);
+    const shape = expected ?? (typeof value === 'number' ? [] : [values.length]);
     if (sizeOf(shape) !== values.length) {
       throw new FeedError(`argument ${path} must have ${sizeOf(shape)} elements, received ${values.length}`);
     }
@@ -205,9 +269,10 @@ class Captured {
     if (this.disposed) throw new CaptureError('capture', 'this captured function was disposed');
     let version = this.versions.get(key);
     if (version === undefined) {
-      const traced = trace((tensors) => this.fn(...this.withTensors(args, tensors)), leaves);
-      this.checkVariables(traced.program);
-      version = { trace: traced, compiled: {} };
+      version = this.dynamic
+        ? this.traceNamed(args, leaves)
+        : { trace: this.trace(args, leaves), compiled: {} };
+      this.checkVariables(version.trace.program);
     } else {
       this.versions.delete(key);
     }
@@ -218,6 +283,25 @@ class Captured {
       this.releaseLater(compiled);
     }
     return version;
+  }
+
+  private trace(args: readonly unknown[], leaves: readonly Meta[]): Trace {
+    return trace((tensors) => this.fn(...this.withTensors(args, tensors)), leaves);
+  }
+
+  /** Traces at several sizes of the named lengths. */
+  private traceNamed(args: readonly unknown[], leaves: readonly Leaf[]): Version {
+    const { lengthNames: names } = this;
+    const traces = sampleSizes(names.length).map((sizes) => {
+      const sized = leaves.map((leaf, i) => {
+        const shape = this.options.inputs?.[i]?.shape ?? leaf.shape;
+        const lengths = shape.map((size) => (typeof size === 'number' ? size : sizes[names.indexOf(size)]!));
+        return { shape: lengths, dtype: leaf.dtype };
+      });
+      return { sizes, trace: this.trace(args, sized) };
+    });
+    const samples = traces.map(({ sizes, trace: { program } }) => ({ sizes, program }));
+    return { trace: traces[0]!.trace, compiled: {}, dynamic: { names, samples } };
   }
 
   private checkVariables(program: Program): void {
@@ -240,7 +324,10 @@ class Captured {
     return version.compiled[kind];
   }
 
-  private firstThatCompiles({ trace: { program }, compiled }: Version, sync: boolean): Compiled | 'eager' {
+  private firstThatCompiles(
+    { trace: { program }, compiled, dynamic }: Version,
+    sync: boolean,
+  ): Compiled | 'eager' {
     const { executor: name = 'auto' } = this.options;
     const use = (executor: Executor) => {
       this.used = executor.name;
@@ -248,7 +335,7 @@ class Captured {
       const other = sync ? compiled.awaited : compiled.sync;
       const shared = other !== undefined && other !== 'eager' && !(other instanceof Promise);
       if (shared && other.run !== undefined && executor.name === 'tensorflow') return other;
-      return executor.compile(program, this.compileOptions);
+      return executor.compile(program, { ...this.compileOptions, dynamic });
     };
     if (name === 'eager') return 'eager';
     if (this.options.cluster !== undefined && name !== 'onnx') return use(needExecutor('tensorflow'));
@@ -296,6 +383,16 @@ class Captured {
     const result = this.queue.then(async () => {
       const compiled = await pending;
       this.before(version.trace.program, compiled);
+      if (version.dynamic !== undefined && compiled.runShaped !== undefined) {
+        const shaped = feeds.map((values, i) => ({ values, shape: leaves[i]!.shape }));
+        const out = await compiled.runShaped(shaped);
+        return this.after(
+          version.trace,
+          compiled,
+          out.map(({ values }) => values),
+          out.map(({ shape }) => shape),
+        );
+      }
       return this.after(version.trace, compiled, await compiled.runAsync(feeds));
     });
     this.queue = result.catch(() => {});
@@ -322,9 +419,17 @@ class Captured {
     }
   }
 
-  private after(traced: Trace, compiled: CompiledProgram, out: readonly HostArray[]): unknown {
+  private after(
+    traced: Trace,
+    compiled: CompiledProgram,
+    out: readonly HostArray[],
+    shapes?: readonly (readonly number[])[],
+  ): unknown {
     for (const { variable } of traced.program.updates) slotOf(variable).updated(compiled.store);
-    const tensors = out.map((values, i) => graphBackend().hostTensor(values, traced.program.fetches[i]!));
+    const tensors = out.map((values, i) => {
+      const { dtype, shape } = traced.program.fetches[i]!;
+      return graphBackend().hostTensor(values, { dtype, shape: shapes?.[i] ?? shape });
+    });
     return traced.rebuild(tensors);
   }
 

@@ -33,6 +33,17 @@ export interface GraphNode {
   readonly constant?: () => HostArray;
   /** `Variable` only. */
   readonly variable?: Variable;
+  /** The same value as one larger operation, for executors that have it. */
+  readonly fusion?: Fusion;
+}
+
+/** An operation that stands for several nodes. */
+export interface Fusion {
+  readonly op: string;
+  readonly inputs: readonly Value[];
+  readonly attrs: Readonly<Record<string, Attr>>;
+  /** Values inside; when another node needs one of them (a gradient), nothing is gained. */
+  readonly inner: readonly Value[];
 }
 
 /** What one trace produced: everything an executor needs to run, and everything an exporter needs to write. */
@@ -58,7 +69,7 @@ export function makeNode(
   inputs: readonly Value[],
   attrs: Readonly<Record<string, Attr>>,
   outputs: readonly Meta[],
-  leaf: Pick<GraphNode, 'constant' | 'variable'> = {},
+  leaf: Pick<GraphNode, 'constant' | 'variable' | 'fusion'> = {},
 ): GraphNode {
   const node: GraphNode = { op, inputs, attrs, outputs: [], ...leaf };
   (node as { outputs: readonly Value[] }).outputs = outputs.map((meta, index) => ({

@@ -12,6 +12,22 @@ export interface CompileOptions {
   readonly weights: 'float32' | 'float16' | 'int8' | 'int4';
   /** Workers that `allReduceMean` spans. */
   readonly cluster?: Cluster;
+  /** The same function traced at several sizes of its named lengths; then one program runs all sizes. */
+  readonly dynamic?: Dynamic | undefined;
+  /** Results that are an argument with something written into it may take that argument's memory. */
+  readonly donate?: boolean | undefined;
+}
+
+export interface Dynamic {
+  readonly names: readonly string[];
+  /** The first program is the one that is compiled. */
+  readonly samples: readonly { readonly sizes: readonly number[]; readonly program: Program }[];
+}
+
+/** Values with the shape that they have in this run. */
+export interface Shaped {
+  readonly values: HostArray;
+  readonly shape: readonly number[];
 }
 
 /** A program ready to run. Variables are read from and written to `store`; values cross only as feeds and fetches. */
@@ -22,6 +38,8 @@ export interface CompiledProgram {
   /** Absent where the engine only runs asynchronously. */
   run?(feeds: readonly HostArray[]): HostArray[];
   runAsync(feeds: readonly HostArray[]): Promise<HostArray[]>;
+  /** For programs with named lengths. */
+  runShaped?(feeds: readonly Shaped[]): Promise<Shaped[]>;
   dispose(): void;
 }
 

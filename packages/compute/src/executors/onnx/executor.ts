@@ -10,9 +10,9 @@ import {
 } from '../../capture/graph.js';
 import { slotOf, type VariableStore } from '../../capture/variables.js';
 import { philoxUniform } from '../../ops/philox.js';
-import type { CompiledProgram, CompileOptions, Executor } from '../executor.js';
-import { readsWeightsOnce } from '../program.js';
-import { type OnnxLowered, OnnxLowering } from './lower.js';
+import type { CompiledProgram, CompileOptions, Dynamic, Executor, Shaped } from '../executor.js';
+import { mergeSamples } from './dynamic.js';
+import { type OnnxLowered, OnnxLowering, type OnnxLowerOptions } from './lower.js';
 import { type ModelFile, writeModel } from './model-file.js';
 import {
   fillsGivenMemory,
@@ -71,6 +71,8 @@ class OnnxProgram implements CompiledProgram {
   readonly frozen: ReadonlySet<Variable>;
   private readonly program: Program;
   private readonly options: CompileOptions;
+  /** For each result: the argument whose memory it takes. */
+  private readonly donors: readonly (number | undefined)[];
   private session: OnnxSession | undefined;
   private lowered: OnnxLowered | undefined;
   private file: ModelFile | undefined;
@@ -81,35 +83,45 @@ class OnnxProgram implements CompiledProgram {
     this.options = options;
     const updated = new Set(program.updates.map((update) => update.variable));
     this.frozen = new Set(program.variables.filter((variable) => !updated.has(variable)));
+    this.donors = program.fetches.map(({ node, index }) => {
+      // Attention that writes new keys and values into a cache.
+      if (!options.donate || !fillsGivenMemory() || node.op !== 'CachedAttention' || index === 0)
+        return undefined;
+      const donor = program.feeds.indexOf(node.inputs[index + 2]!);
+      return donor < 0 ? undefined : donor;
+    });
   }
 
   /** Lowers without running, so that an operation without counterpart shows when a function is compiled. */
   check(): this {
-    new OnnxLowering(this.program, {
+    this.lower({
       frozen: (variable) => hostArray(variable.dtype as 'float32', variable.size),
       weights: 'float32',
-    }).lower();
+      structure: true,
+    });
     return this;
+  }
+
+  private lower(options: OnnxLowerOptions): OnnxLowered {
+    const { dynamic } = this.options;
+    return dynamic === undefined
+      ? new OnnxLowering(this.program, options).lower()
+      : lowerDynamic(dynamic, options);
   }
 
   private async ready(): Promise<{ session: OnnxSession; lowered: OnnxLowered }> {
     const version = [...this.frozen].map((variable) => slotOf(variable).revision()).join();
     if (this.session === undefined || version !== this.built) {
       await this.release();
-      const lowered = new OnnxLowering(this.program, {
+      const lowered = this.lower({
         frozen: (variable) => slotOf(variable).current(),
         weights: this.options.weights,
-      }).lower();
+      });
       const { InferenceSession } = needOnnxRuntime();
       this.file = writeModel(lowered.builder);
       this.session = await InferenceSession.create(this.file.model, {
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
-        // Packing pays for many rows; one row reads the weights faster as they lie, straight from the mapped file.
-        // Quantized weights must be packed for their fast kernels.
-        ...(this.options.weights === 'float32' && readsWeightsOnce(this.program)
-          ? { extra: { session: { disable_prepacking: '1' } } }
-          : {}),
         ...(this.options.threads > 0 ? { intraOpNumThreads: this.options.threads } : {}),
       });
       // The runtime has read or mapped the files; where the system allows it, they vanish now, also for a process that
@@ -124,16 +136,23 @@ class OnnxProgram implements CompiledProgram {
   }
 
   async runAsync(feeds: readonly HostArray[]): Promise<HostArray[]> {
+    const shaped = feeds.map((values, i) => ({ values, shape: this.program.feeds[i]!.shape }));
+    return (await this.runShaped(shaped)).map(({ values }) => values);
+  }
+
+  async runShaped(feeds: readonly Shaped[]): Promise<Shaped[]> {
     const { Tensor } = needOnnxRuntime();
     const { session, lowered } = await this.ready();
     const inputs: Record<string, OnnxTensor> = {};
     lowered.feeds.forEach((name, i) => {
-      const { dtype, shape } = this.program.feeds[i]!;
-      inputs[name] = new Tensor(dtype, feeds[i]!, shape);
+      inputs[name] = new Tensor(this.program.feeds[i]!.dtype, feeds[i]!.values, feeds[i]!.shape);
     });
     const next: { key: number; output: string; target: HostArray | undefined }[] = [];
     const outputs: Record<string, OnnxTensor | null> = {};
-    for (const name of lowered.fetches) outputs[name] = null;
+    lowered.fetches.forEach((name, i) => {
+      const donor = this.donors[i];
+      outputs[name] = donor === undefined ? null : inputs[lowered.feeds[donor]!]!;
+    });
     for (const { variable, input, output } of lowered.state) {
       const { key, meta } = slotOf(variable);
       inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
@@ -141,16 +160,20 @@ class OnnxProgram implements CompiledProgram {
       outputs[output] = target === undefined ? null : new Tensor(meta.dtype, target, meta.shape);
       next.push({ key, output, target });
     }
+    const host = feeds.map(({ values }) => values);
     for (const { input, shape, seed } of lowered.random) {
-      const pair = this.seedOf(seed, feeds);
+      const pair = this.seedOf(seed, host);
       inputs[input] = new Tensor('float32', philoxUniform(pair, sizeOf(shape)), shape);
     }
     const out = await session.run(inputs, outputs);
     for (const { key, output, target } of next) store.advance(key, target ?? out[output]!.data);
     return lowered.fetches.map((name, i) => {
-      const { data } = out[name]!;
+      const donor = this.donors[i];
+      if (donor !== undefined) return feeds[donor]!;
+      const { data, dims } = out[name]!;
       const { dtype } = this.program.fetches[i]!;
-      return dtype === 'bool' && !(data instanceof Uint8Array) ? Uint8Array.from(data) : (data as HostArray);
+      const isBool = dtype === 'bool' && !(data instanceof Uint8Array);
+      return { values: isBool ? Uint8Array.from(data) : data, shape: dims };
     });
   }
 
@@ -170,6 +193,26 @@ class OnnxProgram implements CompiledProgram {
   dispose(): void {
     void this.release();
   }
+}
+
+/** One model for all sizes of the named lengths. */
+export function lowerDynamic({ names, samples }: Dynamic, options: OnnxLowerOptions): OnnxLowered {
+  const lowered = samples.map(({ program }, i) =>
+    new OnnxLowering(program, {
+      ...options,
+      shareConstants: false,
+      structure: options.structure === true || i > 0,
+    }).lower(),
+  );
+  const [first] = lowered as [OnnxLowered];
+  if (first.random.length > 0) {
+    throw new ExecutorError('onnx', 'random numbers of a length that has a name are not supported');
+  }
+  mergeSamples(
+    samples.map(({ sizes }, i) => ({ sizes, builder: lowered[i]!.builder })),
+    names,
+  );
+  return first;
 }
 
 function evaluateSeed(value: Value, program: Program, feeds: readonly HostArray[]): number[] {

@@ -10,12 +10,17 @@ import {
 } from '../../capture/graph.js';
 import { OnnxBuilder } from './model.js';
 import { lowerings } from './ops.js';
+import { fusions } from './ops-fused.js';
 import { quantizedMatMul, type WeightStorage } from './weights.js';
 
 export interface OnnxLowerOptions {
   /** Current value of a variable that the program does not update; it becomes part of the model. */
   readonly frozen: (variable: Variable) => HostArray;
   readonly weights: WeightStorage;
+  /** The graph alone, without contents of variables. Default false. */
+  readonly structure?: boolean;
+  /** Equal constants become one. Default true. */
+  readonly shareConstants?: boolean;
   /** Names of the inputs and outputs, for people; default `feed_0`, `out_0`. */
   readonly inputNames?: readonly string[];
   readonly outputNames?: readonly string[];
@@ -39,7 +44,7 @@ export interface OnnxLowered {
 }
 
 export class OnnxLowering {
-  readonly builder = new OnnxBuilder();
+  readonly builder: OnnxBuilder;
   readonly names = new Map<Value, string>();
   readonly uses = new Map<Value, number>();
   readonly random: HostRandom[] = [];
@@ -51,6 +56,7 @@ export class OnnxLowering {
   constructor(program: Program, options: OnnxLowerOptions) {
     this.program = program;
     this.options = options;
+    this.builder = new OnnxBuilder(options.shareConstants);
     this.updated = new Set(program.updates.map((update) => update.variable));
     const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
     for (const node of program.nodes) node.inputs.forEach(count);
@@ -62,7 +68,7 @@ export class OnnxLowering {
     let name = this.names.get(value);
     if (name === undefined && value.node.variable !== undefined) {
       // Read late: a quantized product may be the only user, and then the float copy stays out of the model.
-      name = this.builder.initializer(this.frozen(value)!, value.dtype, value.shape);
+      name = this.builder.initializer(this.frozen(value)!, value.dtype, value.shape, true);
       this.names.set(value, name);
     }
     if (name === undefined) throw new ExecutorError('onnx', `no operation produced a ${value.node.op}`);
@@ -74,6 +80,7 @@ export class OnnxLowering {
     const { constant, variable } = value.node;
     if (constant !== undefined) return constant();
     if (variable === undefined || this.updated.has(variable)) return undefined;
+    if (this.options.structure) return new Float32Array(0);
     return toHostArray(value.dtype, this.options.frozen(variable));
   }
 
@@ -114,6 +121,7 @@ export class OnnxLowering {
       builder.output({ name: output, type: value.dtype, shape: value.shape }, this.ref(value));
       return { variable, input: stateInputs.get(variable)!, output };
     });
+    builder.prune();
     return { builder, feeds, fetches, state, random: this.random };
   }
 
@@ -133,6 +141,11 @@ export class OnnxLowering {
           ? builder.scalar(data[0]!, value.dtype)
           : builder.initializer(data, value.dtype, value.shape);
       names.set(value, name);
+      return;
+    }
+    const { fusion } = node;
+    if (fusion?.inner.every((inner) => this.uses.get(inner) === 1) && fusions[fusion.op] !== undefined) {
+      names.set(value, fusions[fusion.op]!(this, fusion));
       return;
     }
     const quantized = quantizedMatMul(this, node);

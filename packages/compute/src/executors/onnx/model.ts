@@ -19,10 +19,10 @@ export type OnnxAttr =
   | { readonly string: string }
   | { readonly ints: readonly number[] };
 
-interface OnnxNode {
-  readonly op: string;
+export interface OnnxNode {
+  op: string;
   readonly domain: string;
-  readonly inputs: readonly string[];
+  inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attrs: Readonly<Record<string, OnnxAttr>>;
 }
@@ -30,11 +30,15 @@ interface OnnxNode {
 export interface OnnxTensorInfo {
   readonly name: string;
   readonly type: OnnxType;
-  readonly shape: readonly number[];
+  /** A length that differs from run to run has a name. */
+  readonly shape: readonly (number | string)[];
 }
 
 export interface OnnxInitializer extends OnnxTensorInfo {
+  readonly shape: readonly number[];
   readonly data: ArrayBufferView;
+  /** A variable's value, in whatever storage: its contents do not depend on the sizes of inputs. */
+  readonly weight: boolean;
 }
 
 /** Operators outside the standard that ONNX Runtime brings along. */
@@ -48,10 +52,16 @@ export class OnnxBuilder {
   readonly inputs: OnnxTensorInfo[] = [];
   readonly outputs: OnnxTensorInfo[] = [];
   readonly initializers: OnnxInitializer[] = [];
-  private readonly nodes: OnnxNode[] = [];
+  readonly nodes: OnnxNode[] = [];
+  private readonly shareConstants: boolean;
   private readonly constants = new Map<string, string>();
   private readonly renamed = new Map<string, string>();
   private count = 0;
+
+  /** @param shareConstants equal constants become one initializer. Default true. */
+  constructor(shareConstants = true) {
+    this.shareConstants = shareConstants;
+  }
 
   name(prefix: string): string {
     this.count += 1;
@@ -86,13 +96,9 @@ export class OnnxBuilder {
     this.outputs.push(info);
   }
 
-  initializer(
-    data: ArrayBufferView,
-    type: OnnxType,
-    shape: readonly number[],
-    name = this.name('w'),
-  ): string {
-    this.initializers.push({ name, type, shape, data });
+  initializer(data: ArrayBufferView, type: OnnxType, shape: readonly number[], weight = false): string {
+    const name = this.name('w');
+    this.initializers.push({ name, type, shape, data, weight });
     return name;
   }
 
@@ -114,7 +120,31 @@ export class OnnxBuilder {
     );
   }
 
+  /** The node that made `name`. */
+  producer(name: string): OnnxNode | undefined {
+    for (let i = this.nodes.length - 1; i >= 0; i--) {
+      if (this.nodes[i]!.outputs.includes(name)) return this.nodes[i];
+    }
+    return undefined;
+  }
+
+  /** Drops nodes and initializers that no output depends on. */
+  prune(): void {
+    const original = new Map([...this.renamed].map(([from, to]) => [to, from]));
+    const needed = new Set(this.outputs.map(({ name }) => original.get(name) ?? name));
+    const kept: OnnxNode[] = [];
+    for (const node of [...this.nodes].reverse()) {
+      if (!node.outputs.some((name) => needed.has(name))) continue;
+      kept.push(node);
+      for (const name of node.inputs) needed.add(name);
+    }
+    this.nodes.splice(0, this.nodes.length, ...kept.reverse());
+    const used = this.initializers.filter(({ name }) => needed.has(name));
+    this.initializers.splice(0, this.initializers.length, ...used);
+  }
+
   private cached(key: string, make: () => string): string {
+    if (!this.shareConstants) return make();
     let name = this.constants.get(key);
     if (name === undefined) {
       name = make();
@@ -203,7 +233,9 @@ function nodeProto(node: OnnxNode, index: number, renamed: ReadonlyMap<string, s
 }
 
 function valueInfo(info: OnnxTensorInfo): Bytes {
-  const shape = concatBytes(info.shape.map((length) => bytes(1, varint(1, length))));
+  const shape = concatBytes(
+    info.shape.map((length) => bytes(1, typeof length === 'string' ? string(2, length) : varint(1, length))),
+  );
   const tensorType = concatBytes([varint(1, OT[info.type]), bytes(2, shape)]);
   return concatBytes([string(1, info.name), bytes(2, bytes(1, tensorType))]);
 }

@@ -2,6 +2,7 @@ import { ExecutorError } from '../../capture/errors.js';
 import type { GraphNode, Value } from '../../capture/graph.js';
 import type { OnnxLowering } from './lower.js';
 import { OT } from './model.js';
+import { addBias, fusedOps } from './ops-fused.js';
 import { windowOps } from './ops-window.js';
 
 export type OnnxLoweringRule = (l: OnnxLowering, node: GraphNode) => string | string[];
@@ -93,7 +94,7 @@ interface Composer {
 }
 
 const sameName = [
-  'Abs', 'Acos', 'Acosh', 'Add', 'Asin', 'Asinh', 'Atan', 'Atanh', 'Ceil', 'Cos', 'Cosh', 'Elu', 'Erf', 'Exp', 'Floor',
+  'Abs', 'Acos', 'Acosh', 'Asin', 'Asinh', 'Atan', 'Atanh', 'Ceil', 'Cos', 'Cosh', 'Elu', 'Erf', 'Exp', 'Floor',
   'Greater', 'Less', 'Log', 'Neg', 'Reciprocal', 'Relu', 'Round', 'Selu', 'Sigmoid', 'Sign', 'Sin', 'Sinh', 'Softplus',
   'Sqrt', 'Sub', 'Tan', 'Tanh', 'Pow',
 ]; // biome-ignore format: a table
@@ -101,6 +102,8 @@ const sameName = [
 export const lowerings: Record<string, OnnxLoweringRule> = {
   ...Object.fromEntries(sameName.map((op) => [op, plain(op)])),
   ...windowOps,
+  ...fusedOps,
+  Add: (l, node) => addBias(l, node) ?? l.builder.op('Add', refs(l, node)),
   Multiply: plain('Mul'),
   RealDiv: plain('Div'),
   Maximum: plain('Max'),

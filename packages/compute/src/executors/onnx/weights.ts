@@ -78,11 +78,13 @@ export function quantizedMatMul(l: OnnxLowering, node: GraphNode): string | unde
     ? (column: number, k: number) => data[column * depth + k]!
     : (column: number, k: number) => data[k * columns + column]!;
   const bits = weights === 'int8' ? 8 : 4;
-  const { codes, scales } = quantizeBlocks(read, columns, depth, bits);
+  const { codes, scales } = l.options.structure
+    ? { codes: new Uint8Array(0), scales: new Float32Array(0) }
+    : quantizeBlocks(read, columns, depth, bits);
   const blocks = Math.ceil(depth / blockSize);
   const { builder } = l;
-  const b = builder.initializer(codes, 'uint8', [columns, blocks, (blockSize * bits) / 8]);
-  const s = builder.initializer(scales, 'float32', [columns * blocks]);
+  const b = builder.initializer(codes, 'uint8', [columns, blocks, (blockSize * bits) / 8], true);
+  const s = builder.initializer(scales, 'float32', [columns * blocks], true);
   return builder.op(
     'MatMulNBits',
     [l.ref(x), b, s],
@@ -100,7 +102,7 @@ export function quantizedMatMul(l: OnnxLowering, node: GraphNode): string | unde
 
 function halfProduct(l: OnnxLowering, node: GraphNode, w: Value, data: Float32Array): string {
   const { builder } = l;
-  const stored = builder.initializer(toHalf(data), 'float16', w.shape);
+  const stored = builder.initializer(toHalf(data), 'float16', w.shape, true);
   const full = builder.op('Cast', [stored], { to: { int: 1 } });
   const b =
     node.attrs.transposeB === true ? builder.op('Transpose', [full], { perm: { ints: [1, 0] } }) : full;

@@ -1,0 +1,72 @@
+import type { Fusion, GraphNode, Value } from '../../capture/graph.js';
+import type { OnnxLowering } from './lower.js';
+import { microsoft, OT } from './model.js';
+import type { OnnxLoweringRule } from './ops.js';
+
+/** Operators that replace several nodes where no other node needs what lies between. */
+export const fusions: Record<string, (l: OnnxLowering, fusion: Fusion) => string> = {
+  LayerNorm: (l, { inputs, attrs }) =>
+    l.builder.op(
+      'LayerNormalization',
+      inputs.map((value) => l.ref(value)),
+      { axis: { int: -1 }, epsilon: { float: attrs.epsilon as number } },
+    ),
+  Gelu: (l, { inputs: [x], attrs }) =>
+    attrs.approximate === 'quick'
+      ? l.builder.op('QuickGelu', [l.ref(x!)], { alpha: { float: 1.702 } }, microsoft)
+      : l.builder.op('Gelu', [l.ref(x!)], { approximate: { string: attrs.approximate as string } }),
+};
+
+/** `x·w + bias` as one operator: the bias goes into the product before it. */
+export function addBias(l: OnnxLowering, node: GraphNode): string | undefined {
+  const [a, b] = node.inputs as [Value, Value];
+  for (const [product, bias] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const { shape } = product;
+    const fits = shape.length === 2 && bias.shape.length === 1 && bias.shape[0] === shape[1];
+    if (!fits || product.node.op !== 'MatMul' || product.dtype !== 'float32' || l.uses.get(product) !== 1) {
+      continue;
+    }
+    const name = l.ref(product);
+    const made = l.builder.producer(name);
+    if (made?.inputs.length === 2 && (made.op === 'MatMul' || made.op === 'Gemm')) {
+      made.op = 'Gemm';
+      made.inputs = [...made.inputs, l.ref(bias)];
+      return name;
+    }
+    if (made?.inputs.length === 3 && made.op === 'MatMulNBits') {
+      // Without zero points and a group index.
+      made.inputs = [...made.inputs, '', '', l.ref(bias)];
+      return name;
+    }
+  }
+  return undefined;
+}
+
+export const fusedOps: Record<string, OnnxLoweringRule> = {
+  // The runtime's grouped-query attention, with its own causal rule.
+  CachedAttention: (l, node) => {
+    const [query, key, value, keys, values, last, slots, bias] = node.inputs.map((input) => l.ref(input));
+    const { nHead, nKvHead, scale, window } = node.attrs as Record<string, number>;
+    const total = l.shared(`total ${slots}`, () => {
+      const length = l.builder.op('Squeeze', [l.builder.op('Shape', [slots!])]);
+      return l.builder.op('Cast', [length], { to: { int: OT.int32 } });
+    });
+    const inputs = [query!, key!, value!, keys!, values!, last!, total];
+    if (bias !== undefined) inputs.push('', '', '', bias);
+    return l.builder.many(
+      'GroupQueryAttention',
+      inputs,
+      3,
+      {
+        num_heads: { int: nHead! },
+        kv_num_heads: { int: nKvHead! },
+        scale: { float: scale! },
+        local_window_size: { int: window! > 0 ? window! : -1 },
+      },
+      microsoft,
+    );
+  },
+};
