@@ -44,8 +44,12 @@ const rows = packages.map((name) => {
   const { description } = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
   return `| [\`${name}\`](./${name}/index.md) | ${description} |`;
 });
-writeFileSync(join(out, 'index.md'), `# API reference\n\n| package | what it is |\n|---|---|\n${rows.join('\n')}\n`);
+writeFileSync(
+  join(out, 'index.md'),
+  `# API reference\n\n| package | what it is |\n|---|---|\n${rows.join('\n')}\n`,
+);
 writeFileSync(join(out, 'sidebar.json'), JSON.stringify([{ text: 'Packages', items: sidebar }], null, 2));
 for (const name of packages)
-  if (!existsSync(join(out, name, 'index.md'))) throw new Error(`the API reference of ${name} was not written`);
+  if (!existsSync(join(out, name, 'index.md')))
+    throw new Error(`the API reference of ${name} was not written`);
 console.log(`API reference of ${packages.length} packages`);

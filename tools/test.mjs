@@ -90,6 +90,9 @@ await main(async () => {
     const { output } = await run(process.execPath, ['tools/examples.mjs'], { cwd: root, env });
     return output.trim().split('\n').slice(-2)[0];
   });
+  await check('documentation site', async () => {
+    await run('pnpm', ['--filter', '@gpt-lineage/docs', 'build'], { cwd: root, env });
+  });
   await check('tests on WebAssembly', () => vitest('wasm', { backend: 'wasm' }));
   if ((await probeBackend()) === 'tensorflow') {
     const projects = ['compute', 'attention', 'vision-clip', 'gpt-core'].filter((name) =>
