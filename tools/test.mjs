@@ -91,7 +91,7 @@ await main(async () => {
     return output.trim().split('\n').slice(-2)[0];
   });
   await check('documentation site', async () => {
-    await run('pnpm', ['--filter', '@gpt-lineage/docs', 'build'], { cwd: root, env });
+    await run('pnpm', ['--filter', '@gpt-lineage/docs', 'run', 'site'], { cwd: root, env });
   });
   await check('tests on WebAssembly', () => vitest('wasm', { backend: 'wasm' }));
   if ((await probeBackend()) === 'tensorflow') {
