@@ -4,6 +4,13 @@ import { EagerSession } from '../generation/eager-session.js';
 import type { Prompt } from '../generation/generate.js';
 import type { CompletionScore, ScoreRequest } from '../language-model/language-model.js';
 import type { GPT } from '../model/gpt.js';
+import {
+  type PrefixNode,
+  type PrefixRow,
+  prefixTree,
+  type ReadableJob,
+  type ReadingCosts,
+} from './prefix-tree.js';
 
 export interface ScoreOptions {
   /** Tokens of one batch, padding included. Default 4096. */
@@ -11,20 +18,19 @@ export interface ScoreOptions {
   readonly signal?: AbortSignal;
 }
 
-interface Job {
+interface Job extends ReadableJob {
   readonly index: number;
   /** What the model reads: prompt and completion without its last token */
   readonly input: readonly number[];
   readonly targets: readonly number[];
   /** Tokens of `input` before the one that predicts `targets[0]` */
   readonly start: number;
-  /** Identical for requests that can share the reading of their prompt */
-  readonly prompt: readonly number[];
 }
 
 /**
- * Log-likelihoods of completions given prompts. Requests with a common prompt read it once; others go in batches of
- * similar length, padded on the right, where causal attention does not see it.
+ * Log-likelihoods of completions given prompts. What requests have in common at their beginning is read once, at every
+ * level: examples that all questions share, questions that all choices share. What has nothing in common goes in
+ * batches of similar length, padded on the right, where causal attention does not see it.
  *
  * A request longer than the context loses the beginning of its prompt.
  *
@@ -39,27 +45,34 @@ export async function scoreRequests(
   const { batchTokens = 4096, signal } = options;
   const jobs = requests.map((request, index) => jobOf(model, request, index, prefixTokenId));
   const results: CompletionScore[] = new Array(requests.length);
-  const groups = new Map<string, Job[]>();
-  for (const job of jobs) {
-    const key = job.prompt.join();
-    groups.set(key, [...(groups.get(key) ?? []), job]);
-  }
-  const single: Job[] = [];
-  for (const group of groups.values()) {
-    if (group.length === 1 || group[0]!.start === 0) single.push(...group);
-    else {
-      for (const part of batches(group, batchTokens, (job) => job.targets.length)) {
-        signal?.throwIfAborted();
-        await scoreShared(model, part, results);
-      }
+  const costs = readingCosts(model);
+  const root = prefixTree(jobs, costs);
+  for (const child of root.children) {
+    const session = new EagerSession(model, child.longest, child.longest);
+    try {
+      session.open([0]);
+      await scoreBelow(model, session, child, { costs, batchTokens, signal, results });
+    } finally {
+      session.dispose();
     }
   }
-  single.sort((a, b) => b.input.length - a.input.length);
-  for (const batch of batches(single, batchTokens, (job) => job.input.length)) {
+  const single = [...root.rows].sort((a, b) => b.tokens.length - a.tokens.length);
+  for (const batch of batches(single, batchTokens, ({ tokens }) => tokens.length)) {
     signal?.throwIfAborted();
-    await scoreBatch(model, batch, results);
+    const { lastHiddenState, logits } = model.forward(padded(batch, 0), { logits: 'none' });
+    logits.dispose();
+    await collect(model, lastHiddenState, batch, 0, results);
   }
   return results;
+}
+
+/**
+ * A pass takes about half a millisecond a layer before it computes anything, and a token 24·nEmbd² operations a layer;
+ * a cached token is 2·nEmbd numbers a layer to copy.
+ */
+function readingCosts(model: GPT): ReadingCosts {
+  const { nEmbd } = model.config;
+  return { pass: Math.min(512, Math.max(2, 6e5 / nEmbd ** 2)), cached: 8 / nEmbd };
 }
 
 function jobOf(model: GPT, request: ScoreRequest, index: number, prefixTokenId: number): Job {
@@ -83,96 +96,148 @@ function jobOf(model: GPT, request: ScoreRequest, index: number, prefixTokenId: 
   }
   const input = whole.slice(Math.max(0, whole.length - 1 - contextLength), -1);
   const start = input.length - targets.length;
-  return { index, input, targets, start, prompt: input.slice(0, start) };
+  return { index, input, targets, start };
 }
 
-/** Consecutive jobs whose padded batch stays within the budget; a single job may exceed it. */
-function* batches(jobs: readonly Job[], budget: number, length: (job: Job) => number): Generator<Job[]> {
-  let batch: Job[] = [];
+/** Consecutive rows whose padded batch stays within the budget; a single row may exceed it. */
+function* batches(rows: readonly Row[], budget: number, length: (row: Row) => number): Generator<Row[]> {
+  let batch: Row[] = [];
   let longest = 0;
-  for (const job of jobs) {
-    const next = Math.max(longest, length(job));
+  for (const row of rows) {
+    const next = Math.max(longest, length(row));
     if (batch.length > 0 && next * (batch.length + 1) > budget) {
       yield batch;
       batch = [];
       longest = 0;
     }
-    batch.push(job);
-    longest = Math.max(longest, length(job));
+    batch.push(row);
+    longest = Math.max(longest, length(row));
   }
   if (batch.length > 0) yield batch;
 }
 
-/** Different prompts: every row is read whole. */
-async function scoreBatch(model: GPT, jobs: readonly Job[], results: CompletionScore[]): Promise<void> {
-  const longest = Math.max(...jobs.map(({ input }) => input.length));
-  const rows = jobs.map(({ input }) => [...input, ...new Array<number>(longest - input.length).fill(0)]);
-  const { lastHiddenState, logits } = model.forward(rows, { logits: 'none' });
-  logits.dispose();
-  const positions = jobs.flatMap((job, row) => job.targets.map((_, t) => row * longest + job.start + t));
-  await collect(model, lastHiddenState, positions, jobs, results);
+type Row = PrefixRow<Job>;
+
+interface Reading {
+  readonly costs: ReadingCosts;
+  readonly batchTokens: number;
+  readonly signal: AbortSignal | undefined;
+  readonly results: CompletionScore[];
 }
 
-/** One prompt: read once, then the completions beside each other. */
-async function scoreShared(model: GPT, jobs: readonly Job[], results: CompletionScore[]): Promise<void> {
-  const { prompt } = jobs[0]!;
-  const session = new EagerSession(model, model.config.contextLength);
-  try {
-    session.open([0]);
-    session.advance([[...prompt]]).dispose();
-    session.select(jobs.map(() => 0));
-    const longest = Math.max(...jobs.map(({ targets }) => targets.length));
-    const rows = jobs.map(({ input, start }) => {
-      const tail = input.slice(start);
-      return [...tail, ...new Array<number>(longest - tail.length).fill(0)];
-    });
-    const hidden = session.advance(rows);
-    const positions = jobs.flatMap((job, row) => job.targets.map((_, t) => row * longest + t));
-    await collect(model, hidden, positions, jobs, results);
-  } finally {
-    session.dispose();
+/** Reads a common beginning, scores all that follows it, and takes the session back to where it was. */
+async function scoreBelow(
+  model: GPT,
+  session: EagerSession,
+  node: PrefixNode<Job>,
+  reading: Reading,
+): Promise<void> {
+  reading.signal?.throwIfAborted();
+  session.advance([node.tokens.slice(node.start, node.end)]).dispose();
+  for (const child of node.children) await scoreBelow(model, session, child, reading);
+  const { costs, batchTokens, results } = reading;
+  const rows = [...node.rows].sort((a, b) => b.tokens.length - a.tokens.length);
+  for (const batch of batches(rows, batchTokens, ({ tokens }) => tokens.length)) {
+    reading.signal?.throwIfAborted();
+    const own = batch.map(({ tokens }) => tokens.length - node.end);
+    const beside = own.length * (own[0]! + 2 * node.end * costs.cached) + costs.pass;
+    const inTurn = own.reduce((sum, length) => sum + length + node.end * costs.cached + costs.pass, 0);
+    if (batch.length > 1 && beside < inTurn) {
+      const fork = session.fork(batch.map(() => 0));
+      try {
+        await collect(model, fork.advance(padded(batch, node.end)), batch, node.end, results);
+      } finally {
+        fork.dispose();
+      }
+    } else {
+      for (const row of batch) {
+        const hidden = session.advance([row.tokens.slice(node.end)]);
+        await collect(model, hidden, [row], node.end, results);
+        session.rewind(row.tokens.length - node.end);
+      }
+    }
   }
+  session.rewind(node.end - node.start);
+}
+
+/** The rows from `from` on, made equally long. */
+function padded(rows: readonly Row[], from: number): number[][] {
+  const longest = Math.max(...rows.map(({ tokens }) => tokens.length));
+  return rows.map(({ tokens }) => [
+    ...tokens.slice(from),
+    ...new Array<number>(longest - tokens.length).fill(0),
+  ]);
 }
 
 /** Rows of the output matrix's product held at a time: bounds memory at 50,000 logits each. */
 const rowsPerProduct = 512;
 
-/** Log-probabilities where `positions` of the flattened hidden states predict the jobs' targets. */
+/** A target, and where in the flattened hidden states it is predicted. */
+interface Asked {
+  readonly position: number;
+  readonly target: number;
+}
+
+/**
+ * Log-probabilities of the targets of the rows' jobs.
+ *
+ * @param hidden `[rows, length, nEmbd]` of the tokens from `from` on; disposed here
+ */
 async function collect(
   model: GPT,
   hidden: tf.Tensor3D,
-  positions: readonly number[],
-  jobs: readonly Job[],
+  rows: readonly Row[],
+  from: number,
   results: CompletionScore[],
 ): Promise<void> {
-  const targets = jobs.flatMap((job) => [...job.targets]);
-  const logProbs: number[] = [];
-  const greedy: boolean[] = [];
+  const length = hidden.shape[1];
+  const asked: Asked[] = [];
+  for (const [at, { jobs }] of rows.entries()) {
+    for (const { start, targets } of jobs) {
+      targets.forEach((target, t) => {
+        asked.push({ position: at * length + start - from + t, target });
+      });
+    }
+  }
+  // Choices of one token stand at the same position: it goes through the output matrix once.
+  const positions = [...new Set(asked.map(({ position }) => position))];
+  const places = new Map(positions.map((position, place) => [position, place]));
+  const logProbs = new Float64Array(asked.length);
+  const greedy = new Uint8Array(asked.length);
   try {
-    for (let start = 0; start < positions.length; start += rowsPerProduct) {
-      const end = Math.min(start + rowsPerProduct, positions.length);
+    for (let first = 0; first < positions.length; first += rowsPerProduct) {
+      const part = positions.slice(first, first + rowsPerProduct);
+      const orders: number[] = [];
+      asked.forEach(({ position }, order) => {
+        const place = places.get(position)!;
+        if (place >= first && place < first + part.length) orders.push(order);
+      });
       const [picked, best] = tf.tidy(() => {
         const flat = tf.reshape(hidden, [-1, model.config.nEmbd]);
-        const rows = tf.gather(flat, tf.tensor1d(positions.slice(start, end), 'int32'));
-        const logits = model.head(rows as tf.Tensor2D);
-        const flatIds = targets.slice(start, end).map((id, row) => row * model.config.vocabSize + id);
+        const logits = model.head(tf.gather(flat, tf.tensor1d(part, 'int32')) as tf.Tensor2D);
+        const placeOf = orders.map((order) => places.get(asked[order]!.position)! - first);
+        const flatIds = orders.map((order, i) => placeOf[i]! * model.config.vocabSize + asked[order]!.target);
         const target = tf.gather(tf.reshape(logits, [-1]), tf.tensor1d(flatIds, 'int32'));
         const peak = tf.max(logits, -1);
         const normalizer = tf.add(tf.log(tf.sum(tf.exp(tf.sub(logits, tf.expandDims(peak, 1))), -1)), peak);
-        return [tf.sub(target, normalizer), tf.sub(target, peak)];
+        const own = tf.tensor1d(placeOf, 'int32');
+        return [tf.sub(target, tf.gather(normalizer, own)), tf.sub(target, tf.gather(peak, own))];
       }) as [tf.Tensor, tf.Tensor];
-      logProbs.push(...((await picked.data()) as Float32Array));
-      greedy.push(...Array.from(await best.data(), (difference) => difference >= 0));
+      const [values, differences] = [await picked.data(), await best.data()];
+      orders.forEach((order, i) => {
+        logProbs[order] = values[i]!;
+        greedy[order] = Number(differences[i]! >= 0);
+      });
       tf.dispose([picked, best]);
     }
   } finally {
     hidden.dispose();
   }
   let at = 0;
-  for (const { index, targets: own } of jobs) {
-    const tokenLogProbs = logProbs.slice(at, at + own.length);
-    const isGreedy = greedy.slice(at, at + own.length).every(Boolean);
-    at += own.length;
+  for (const { index, targets } of rows.flatMap(({ jobs }) => jobs)) {
+    const tokenLogProbs = [...logProbs.subarray(at, at + targets.length)];
+    const isGreedy = greedy.subarray(at, at + targets.length).every((flag) => flag === 1);
+    at += targets.length;
     const logLikelihood = tokenLogProbs.reduce((sum, value) => sum + value, 0);
     results[index] = { logLikelihood, tokenLogProbs, isGreedy };
   }
