@@ -76,6 +76,10 @@ await main(async () => {
       { cwd: root, env },
     );
   });
+  await check('dependencies and licences', async () => {
+    const { output } = await run(process.execPath, ['tools/dependencies.mjs'], { cwd: root, env });
+    return output.trim().split('\n').slice(-2)[0];
+  });
   await check('packages (publint, attw)', async () => {
     await run('turbo', ['run', 'lint:package', '--output-logs=errors-only', '--concurrency=2'], {
       cwd: root,
