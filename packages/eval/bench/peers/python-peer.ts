@@ -1,0 +1,32 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** The Python named by `PEERS_PYTHON`, or `python3`, if it can import the modules. */
+export function findPython(modules: readonly string[]): string | undefined {
+  const probe = modules.map((name) => `import ${name}`).join('\n');
+  return [process.env.PEERS_PYTHON, 'python3']
+    .filter((name) => name !== undefined)
+    .find((name) => spawnSync(name, ['-c', probe], { stdio: 'ignore' }).status === 0);
+}
+
+/** Talks to a script by lines of JSON. */
+export class PythonPeer {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(python: string, script: string, args: readonly string[]) {
+    this.#child = spawn(python, ['-W', 'ignore', script, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  async ask<Reply>(question?: unknown): Promise<Reply> {
+    if (question !== undefined) this.#child.stdin!.write(`${JSON.stringify(question)}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error('the Python peer ended without an answer');
+    return JSON.parse(value) as Reply;
+  }
+
+  close(): void {
+    this.#child.stdin!.end();
+  }
+}
