@@ -19,6 +19,7 @@ export {
   InvalidArgumentError,
   OptimizerStateError,
 } from './errors.js';
+export { type ExecutorName, executorNames } from './executors/index.js';
 export { useOnnxRuntime } from './executors/onnx/runtime.js';
 export { ExportError } from './export/errors.js';
 export { type AnyCaptured, exportOnnx, type OnnxExportOptions, saveOnnx } from './export/onnx.js';

@@ -17,6 +17,11 @@ export function availableExecutors(): Executor[] {
   return [tensorFlowExecutor(), onnxExecutor()].filter((executor) => executor !== undefined);
 }
 
+/** What can run captured functions here, best for training first; empty when only eager TensorFlow.js is left. */
+export function executorNames(): ExecutorName[] {
+  return availableExecutors().map(({ name }) => name);
+}
+
 /** @throws {ExecutorError} saying what is missing */
 export function needExecutor(name: ExecutorName): Executor {
   const executor = sources[name].find();

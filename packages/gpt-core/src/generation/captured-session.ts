@@ -1,5 +1,6 @@
-import { type CapturedFunction, capture } from '@gpt-lineage/compute';
+import { type CapturedFunction, capture, executorNames } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
+import type { SlotCache } from '../model/external-attention.js';
 import type { GPT } from '../model/gpt.js';
 import type { DecodeSession } from './session.js';
 
@@ -7,41 +8,39 @@ import type { DecodeSession } from './session.js';
 export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
 
 interface StepOutput {
-  /** `[batch, asked, vocabSize]`, asked = length or 1 */
-  readonly logits: tf.Tensor3D;
-  /** For each layer `[batch, nKvHead, length, headDim]` */
+  /** `[asked, vocabSize]` */
+  readonly logits: tf.Tensor2D;
+  /** For each layer the cache with the new tokens in it, `[batch, nKvHead, capacity, slotWidth]` */
   readonly keys: tf.Tensor4D[];
   readonly values: tf.Tensor4D[];
 }
 
+/** Arguments: token ids, position ids, last slots, all slots, asked rows, keys and values of each layer. */
 type Step = CapturedFunction<
-  [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, tf.Tensor2D, tf.Tensor4D[], tf.Tensor4D[]],
+  [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, tf.Tensor1D, tf.Tensor1D, tf.Tensor4D[], tf.Tensor4D[]],
   StepOutput
 >;
 
-/** Compiled steps of one model, by batch, length and capacity. */
+/** The compiled step of one model: one for every batch, length and capacity; another for each storage of weights. */
 export class DecodePrograms {
   readonly #model: GPT;
-  readonly #steps = new Map<string, Step>();
+  readonly #steps = new Map<WeightStorage, Step>();
   #adapters: readonly unknown[] = [];
 
   constructor(model: GPT) {
     this.#model = model;
   }
 
-  /** Whether this machine has something that runs captured functions, and the model is one that can be captured. */
+  /** Whether ONNX Runtime is there, and the model is one that can be captured. */
   get available(): boolean {
     const { layerPattern, positions } = this.#model.config;
     const simple = positions === 'learned' || positions === 'none' || positions === 'rotary';
     const byScore = layerPattern.some(({ type }) => type === 'topk');
     const byHead = layerPattern.some((layer) => 'heads' in layer && layer.heads === 'alternating');
-    if (!simple || byScore || byHead) return false;
-    using probe = capture(() => tf.scalar(0));
-    return probe.executor !== 'eager';
+    return simple && !byScore && !byHead && executorNames().includes('onnx');
   }
 
-  /** The step for `length` new tokens of `batch` rows over `capacity` cached positions. */
-  step(batch: number, length: number, capacity: number, all: boolean, weights: WeightStorage): Step {
+  step(weights: WeightStorage): Step {
     // A captured step holds the adapters that it saw.
     const adapters = [...this.#model.adapters].flat();
     if (
@@ -51,12 +50,12 @@ export class DecodePrograms {
       this.dispose();
       this.#adapters = adapters;
     }
-    const key = `${batch} ${length} ${capacity} ${all} ${weights}`;
-    let step = this.#steps.get(key);
-    this.#steps.delete(key);
-    step ??= this.#capture(batch, length, capacity, all, weights);
-    this.#steps.set(key, step);
-    if (this.#steps.size > this.#most) {
+    let step = this.#steps.get(weights);
+    this.#steps.delete(weights);
+    step ??= this.#capture(weights);
+    this.#steps.set(weights, step);
+    // Each holds a copy of the weights.
+    if (this.#steps.size > 2) {
       const [oldest, unused] = this.#steps.entries().next().value!;
       this.#steps.delete(oldest);
       unused.dispose();
@@ -64,52 +63,41 @@ export class DecodePrograms {
     return step;
   }
 
-  /** Steps kept: each may hold a copy of the weights, so fewer for larger models. */
-  get #most(): number {
-    return Math.min(16, Math.max(2, Math.floor(1.5e9 / this.#model.parameterCount)));
-  }
-
-  #capture(batch: number, length: number, capacity: number, all: boolean, weights: WeightStorage): Step {
+  #capture(weights: WeightStorage): Step {
     const model = this.#model;
-    const { nLayer, nEmbd, nHead, nKvHead, vocabSize } = model.config;
-    const headDim = nEmbd / nHead;
-    const int = (...shape: number[]) => ({ shape, dtype: 'int32' as const });
-    const layers = Array.from({ length: nLayer }, (_, layer) => layer);
+    const { nLayer, nEmbd, nKvHead } = model.config;
     const fn = (
       tokenIds: tf.Tensor2D,
       positionIds: tf.Tensor2D,
-      lengths: tf.Tensor1D,
-      asked: tf.Tensor2D,
+      last: tf.Tensor1D,
+      slots: tf.Tensor1D,
+      asked: tf.Tensor1D,
       keys: tf.Tensor4D[],
       values: tf.Tensor4D[],
     ): StepOutput =>
       tf.tidy(() => {
-        const cache = { keys, values, lengths, positionIds, fresh: [], masks: new Map() } as Parameters<
-          GPT['forwardExternal']
-        >[1];
+        const cache: SlotCache = { keys, values, last, slots, positionIds, written: [], biases: new Map() };
         const hidden = model.forwardExternal(tokenIds, cache); // [batch, length, nEmbd]
-        // A row's last token may stand before padding: pick it by a product with a one-hot row.
-        const rows = all || length === 1 ? hidden : pickRows(hidden, asked);
-        const logits = tf.reshape(model.head(tf.reshape(rows, [-1, nEmbd]) as tf.Tensor2D), [
-          batch,
-          -1,
-          vocabSize,
-        ]);
+        const rows = tf.gather(tf.reshape(hidden, [-1, nEmbd]), asked) as tf.Tensor2D;
         return {
-          logits: logits as tf.Tensor3D,
-          keys: layers.map((layer) => cache.fresh[layer]!.key),
-          values: layers.map((layer) => cache.fresh[layer]!.value),
+          logits: model.head(rows),
+          keys: cache.written.map((layer) => layer.keys),
+          values: cache.written.map((layer) => layer.values),
         } as unknown as tf.TensorContainerObject;
       }) as unknown as StepOutput;
+    const int = (...shape: string[]) => ({ shape, dtype: 'int32' as const });
+    const layer = { shape: ['batch', nKvHead, 'capacity', slotWidth(model)] };
     return capture(fn, {
+      executor: 'onnx',
       weights,
+      donate: true,
       inputs: [
-        int(batch, length),
-        int(batch, length),
-        int(batch),
-        int(batch, 1),
-        ...layers.map(() => ({ shape: [batch, nKvHead, headDim, capacity] })),
-        ...layers.map(() => ({ shape: [batch, nKvHead, capacity, headDim] })),
+        int('batch', 'length'),
+        int('batch', 'length'),
+        int('batch'),
+        int('total'),
+        int('asked'),
+        ...new Array<typeof layer>(2 * nLayer).fill(layer),
       ],
     });
   }
@@ -120,31 +108,28 @@ export class DecodePrograms {
   }
 }
 
-/** Row `asked[b]` of each `hidden[b]`: `[batch, 1, nEmbd]` */
-function pickRows(hidden: tf.Tensor3D, asked: tf.Tensor2D): tf.Tensor3D {
-  const [batch, length] = hidden.shape;
-  const oneHot = tf.cast(
-    tf.equal(asked, tf.reshape(tf.range(0, length, 1, 'int32'), [1, length])),
-    'float32',
-  );
-  return tf.matMul(tf.reshape(oneHot, [batch, 1, length]), hidden) as tf.Tensor3D;
+/** Numbers that a head keeps for a token: the runtime takes them by eights. */
+function slotWidth({ config }: GPT): number {
+  return 8 * Math.ceil(config.nEmbd / config.nHead / 8);
 }
 
-/** Lengths that are compiled; a longer text is read in parts, a shorter one is padded. */
-const lengths = [1, 8, 64, 256];
+/** Most tokens of one step: scores take `nHead * length * total` numbers. */
+const longestPart = 512;
+/** The same where logits after every token are asked for, `vocabSize` numbers each. */
+const longestAsked = 256;
 
 /**
- * Decodes with captured steps. Keys and values stay in plain arrays that the steps read where they are; new ones are
- * written into place, so nothing is copied from token to token.
+ * Decodes with captured steps. Keys and values stay in plain arrays that the steps read and write where they are, so
+ * nothing is copied from token to token.
  */
 export class CapturedSession implements DecodeSession {
   readonly #programs: DecodePrograms;
   readonly #model: GPT;
+  /** One more than a row may have: a row that waits for others writes behind its end. */
   readonly #capacity: number;
   readonly #weights: WeightStorage;
-  /** For each layer `[rows, nKvHead, headDim, capacity]` */
+  /** For each layer `[rows, nKvHead, capacity, slotWidth]` */
   #keys: Float32Array[] = [];
-  /** For each layer `[rows, nKvHead, capacity, headDim]` */
   #values: Float32Array[] = [];
   #lengths: number[] = [];
   /** Rows of the arrays; the first `#lengths.length` are in use. */
@@ -153,7 +138,7 @@ export class CapturedSession implements DecodeSession {
   constructor(model: GPT, programs: DecodePrograms, capacity: number, weights: WeightStorage = 'float32') {
     this.#model = model;
     this.#programs = programs;
-    this.#capacity = capacity;
+    this.#capacity = capacity + 1;
     this.#weights = weights;
   }
 
@@ -168,95 +153,100 @@ export class CapturedSession implements DecodeSession {
   async read(tokens: readonly (readonly number[])[], all = false): Promise<Float32Array[][]> {
     if (this.#batch === 0) this.#allocate(tokens.length);
     const results: Float32Array[][] = tokens.map(() => []);
-    const longest = Math.max(...tokens.map((row) => row.length));
-    for (let start = 0; start < longest; ) {
-      const length = partLength(longest - start);
-      const part = tokens.map((row) => row.slice(start, start + length));
-      const logits = await this.#run(part, length, all);
-      logits.forEach((rows, row) => {
-        if (all) results[row]!.push(...rows);
-        else if (part[row]!.length > 0) results[row] = rows;
+    const collect = (first: number, logits: readonly Float32Array[][]) => {
+      logits.forEach((rows, at) => {
+        if (rows.length === 0) return;
+        if (all) results[first + at]!.push(...rows);
+        else results[first + at] = rows;
       });
-      start += length;
+    };
+    const rows = tokens.length;
+    const longest = Math.max(...tokens.map((row) => row.length));
+    const part = all ? longestAsked : longestPart;
+    const empty = this.#lengths.every((length) => length === 0);
+    if (rows > 1 && (longest === 1 || (empty && rows * longest <= part))) {
+      // Together: the operator takes several rows for one token, or from the beginning.
+      collect(0, await this.#run(0, tokens, all));
+    } else if (longest < rows) {
+      for (let at = 0; at < longest; at++) {
+        collect(
+          0,
+          await this.#run(
+            0,
+            tokens.map((row) => row.slice(at, at + 1)),
+            all,
+          ),
+        );
+      }
+    } else {
+      for (const [row, ids] of tokens.entries()) {
+        for (let at = 0; at < ids.length; at += part) {
+          collect(row, await this.#run(row, [ids.slice(at, at + part)], all));
+        }
+      }
     }
     return results;
   }
 
   #allocate(rows: number): void {
-    const { nLayer, nKvHead, nEmbd, nHead } = this.#model.config;
-    const size = rows * nKvHead * (nEmbd / nHead) * this.#capacity;
+    const { nLayer } = this.#model.config;
     this.#batch = rows;
     this.#lengths = new Array<number>(rows).fill(0);
-    this.#keys = Array.from({ length: nLayer }, () => new Float32Array(size));
-    this.#values = Array.from({ length: nLayer }, () => new Float32Array(size));
+    this.#keys = Array.from({ length: nLayer }, () => new Float32Array(rows * this.#rowSize));
+    this.#values = Array.from({ length: nLayer }, () => new Float32Array(rows * this.#rowSize));
   }
 
-  /** One compiled step: `part[row]` has up to `length` tokens. */
-  async #run(part: readonly (readonly number[])[], length: number, all: boolean): Promise<Float32Array[][]> {
-    const batch = this.#batch;
+  get #rowSize(): number {
+    return this.#model.config.nKvHead * slotWidth(this.#model) * this.#capacity;
+  }
+
+  /**
+   * One step over the rows from `first` on. A row with fewer tokens than the longest is padded behind its end, where its
+   * next token will overwrite the padding.
+   */
+  async #run(first: number, parts: readonly (readonly number[])[], all: boolean): Promise<Float32Array[][]> {
+    const batch = parts.length;
+    const length = Math.max(...parts.map((ids) => ids.length));
     const tokenIds = new Int32Array(batch * length);
     const positionIds = new Int32Array(batch * length);
-    const filled = new Int32Array(batch);
-    const asked = new Int32Array(batch);
-    const last = this.#model.config.contextLength - 1;
-    for (let row = 0; row < batch; row++) {
-      const ids = part[row] ?? [];
-      filled[row] = this.#lengths[row] ?? 0;
-      asked[row] = Math.max(0, ids.length - 1);
+    const last = new Int32Array(batch);
+    const asked: number[] = [];
+    const end = this.#model.config.contextLength - 1;
+    parts.forEach((ids, row) => {
+      const start = this.#lengths[first + row]!;
+      last[row] = start + length - 1;
       tokenIds.set(ids, row * length);
-      for (let i = 0; i < length; i++) positionIds[row * length + i] = Math.min(filled[row]! + i, last);
-    }
-    const step = this.#programs.step(batch, length, this.#capacity, all, this.#weights);
-    const output = await step(tokenIds, positionIds, filled, asked, this.#keys, this.#values);
+      for (let i = 0; i < length; i++) positionIds[row * length + i] = Math.min(start + i, end);
+      for (let i = all ? 0 : Math.max(0, ids.length - 1); i < ids.length; i++) asked.push(row * length + i);
+    });
+    const slots = Int32Array.from({ length: Math.max(...last) + 1 }, (_, slot) => slot);
+    const own = (cache: Float32Array) =>
+      cache.subarray(first * this.#rowSize, (first + batch) * this.#rowSize);
+    const [keys, values] = [this.#keys.map(own), this.#values.map(own)];
+    const step = this.#programs.step(this.#weights);
+    const output = await step(tokenIds, positionIds, last, slots, Int32Array.from(asked), keys, values);
     try {
-      for (let layer = 0; layer < this.#keys.length; layer++) {
-        this.#store(layer, output.keys[layer]!, output.values[layer]!, part, length);
-      }
+      keys.forEach((cache, layer) => {
+        keep(cache, output.keys[layer]!);
+      });
+      values.forEach((cache, layer) => {
+        keep(cache, output.values[layer]!);
+      });
+      parts.forEach((ids, row) => {
+        this.#lengths[first + row]! += ids.length;
+      });
       const logits = output.logits.dataSync() as Float32Array;
       const { vocabSize } = this.#model.config;
-      const positions = output.logits.shape[1];
-      return part.map((ids, row) =>
-        Array.from({ length: all ? ids.length : 1 }, (_, i) => {
-          const start = (row * positions + i) * vocabSize;
-          return logits.subarray(start, start + vocabSize);
+      let at = 0;
+      return parts.map((ids) =>
+        Array.from({ length: all ? ids.length : Math.min(1, ids.length) }, () => {
+          at += vocabSize;
+          return logits.subarray(at - vocabSize, at);
         }),
       );
     } finally {
       tf.dispose([output.logits, ...output.keys, ...output.values]);
-      part.forEach((ids, row) => {
-        this.#lengths[row] = this.#lengths[row]! + ids.length;
-      });
     }
-  }
-
-  /** Writes a layer's new keys and values behind those of each row. */
-  #store(
-    layer: number,
-    key: tf.Tensor4D,
-    value: tf.Tensor4D,
-    part: readonly (readonly number[])[],
-    length: number,
-  ): void {
-    const capacity = this.#capacity;
-    const [, heads, , headDim] = key.shape;
-    const [newKeys, newValues] = [key.dataSync() as Float32Array, value.dataSync() as Float32Array];
-    const [keys, values] = [this.#keys[layer]!, this.#values[layer]!];
-    part.forEach((ids, row) => {
-      const first = this.#lengths[row]!;
-      for (let head = 0; head < heads; head++) {
-        const plane = row * heads + head;
-        const from = plane * length * headDim;
-        values.set(
-          newValues.subarray(from, from + ids.length * headDim),
-          (plane * capacity + first) * headDim,
-        );
-        for (let i = 0; i < ids.length; i++) {
-          const source = from + i * headDim;
-          let target = plane * headDim * capacity + first + i;
-          for (let d = 0; d < headDim; d++, target += capacity) keys[target] = newKeys[source + d]!;
-        }
-      }
-    });
   }
 
   select(rows: readonly number[]): void {
@@ -305,7 +295,8 @@ export class CapturedSession implements DecodeSession {
   }
 }
 
-/** The smallest compiled length that holds `count` tokens, or the largest. */
-function partLength(count: number): number {
-  return lengths.find((length) => length >= count) ?? lengths.at(-1)!;
+/** Where the runtime could not write into the cache, it made a new one. */
+function keep(cache: Float32Array, written: tf.Tensor): void {
+  const values = written.dataSync() as Float32Array;
+  if (values !== cache) cache.set(values);
 }

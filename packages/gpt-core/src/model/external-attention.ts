@@ -1,12 +1,33 @@
 import type { AttentionPattern } from '@gpt-lineage/attention';
+import { cachedAttention } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayerAttention } from '../config/layer-attention.js';
 
 /**
  * Keys and values that live outside of the pass: it reads them, and hands its own out. That keeps the pass a pure
- * function, which can be captured once and run for every token, while the owner writes new keys into place.
+ * function, which can be captured once and run for every token.
  */
-export interface ExternalCache {
+export type ExternalCache = SlotCache | SplitCache;
+
+/** A cache that takes the new keys and values in, each in the slot of its position. */
+export interface SlotCache {
+  /** For each layer `[batch, nKvHead, capacity, width]`; what `width` has beyond `headDim` stays zero. */
+  readonly keys: readonly tf.Tensor4D[];
+  readonly values: readonly tf.Tensor4D[];
+  /** `[batch]` int32: the slot of each row's last new token */
+  readonly last: tf.Tensor1D;
+  /** `[total]` int32: 0, 1, …, the largest of `last` */
+  readonly slots: tf.Tensor1D;
+  /** `[batch, length]` int32: positions of the new tokens */
+  readonly positionIds: tf.Tensor2D;
+  /** Receives each layer's cache with the new tokens in it. */
+  readonly written: { readonly keys: tf.Tensor4D; readonly values: tf.Tensor4D }[];
+  /** Biases by pattern: the layers of one pattern share theirs. */
+  readonly biases: Map<string, tf.Tensor4D>;
+}
+
+/** A cache whose owner writes new keys into place. */
+export interface SplitCache {
   /** For each layer `[batch, nKvHead, headDim, capacity]`: transposed, so that scores need no transposition. */
   readonly keys: readonly tf.Tensor4D[];
   /** For each layer `[batch, nKvHead, capacity, headDim]` */
@@ -38,6 +59,7 @@ export function externalAttention(
   value: tf.Tensor4D,
   scale: number,
 ): tf.Tensor4D {
+  if ('slots' in cache) return slotAttention(cache, layer, pattern, rule, query, key, value, scale);
   cache.fresh[layer] = { key, value };
   const [batch, nHead, length, headDim] = query.shape;
   const nKvHead = key.shape[1];
@@ -63,9 +85,66 @@ export function externalAttention(
   return tf.reshape(context, [batch, nHead, length, headDim]);
 }
 
+/** The same with a cache that takes the new tokens in. */
+function slotAttention(
+  cache: SlotCache,
+  layer: number,
+  pattern: LayerAttention,
+  rule: AttentionPattern,
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  scale: number,
+): tf.Tensor4D {
+  const [batch, nHead, length, headDim] = query.shape;
+  const { keys, values, last, slots } = cache;
+  const width = keys[layer]!.shape[3];
+  const spare: [number, number][] = [
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [0, width - headDim],
+  ];
+  // [batch, heads, length, headDim] to [batch, length, heads * width]
+  const flat = (x: tf.Tensor4D) => {
+    const wide = width > headDim ? tf.pad(x, spare) : x;
+    return tf.reshape(tf.transpose(wide, [0, 2, 1, 3]), [batch, length, x.shape[1] * width]) as tf.Tensor3D;
+  };
+  const { context, ...written } = cachedAttention(
+    {
+      query: flat(query),
+      key: flat(key),
+      value: flat(value),
+      keys: keys[layer]!,
+      values: values[layer]!,
+      last,
+      slots,
+      bias: pattern.type === 'dense' || pattern.type === 'banded' ? undefined : biasOf(cache, pattern, rule),
+    },
+    { nHead, scale, ...(pattern.type === 'banded' ? { window: pattern.window } : {}) },
+  );
+  cache.written[layer] = written;
+  const heads = tf.reshape(context, [batch, length, nHead, width]);
+  const filled = width > headDim ? tf.slice(heads, [0, 0, 0, 0], [-1, -1, -1, headDim]) : heads;
+  return tf.transpose(filled, [0, 2, 1, 3]) as tf.Tensor4D;
+}
+
+/** `[batch, 1, length, total]`: what a pattern hides beyond the causal rule. */
+function biasOf(cache: SlotCache, pattern: LayerAttention, rule: AttentionPattern): tf.Tensor4D {
+  const name = JSON.stringify(pattern);
+  const known = cache.biases.get(name);
+  if (known) return known;
+  const [batch, length] = cache.positionIds.shape;
+  const queries = tf.reshape(cache.positionIds, [batch, 1, length, 1]);
+  const visible = rule.mask(queries, tf.reshape(cache.slots, [1, 1, 1, -1]));
+  const bias = tf.mul(tf.sub(1, tf.cast(visible, 'float32')), hidden) as tf.Tensor4D;
+  cache.biases.set(name, bias);
+  return bias;
+}
+
 /** Additive masks `[batch, 1, length, capacity]` and `[batch, 1, length, length]`. */
 function masksOf(
-  cache: ExternalCache,
+  cache: SplitCache,
   pattern: LayerAttention,
   rule: AttentionPattern,
   capacity: number,

@@ -1,3 +1,4 @@
+import { ExecutorError } from '../../capture/errors.js';
 import type { Fusion, GraphNode, Value } from '../../capture/graph.js';
 import type { OnnxLowering } from './lower.js';
 import { microsoft, OT } from './model.js';
@@ -50,6 +51,13 @@ export const fusedOps: Record<string, OnnxLoweringRule> = {
   CachedAttention: (l, node) => {
     const [query, key, value, keys, values, last, slots, bias] = node.inputs.map((input) => l.ref(input));
     const { nHead, nKvHead, scale, window } = node.attrs as Record<string, number>;
+    const headDim = node.inputs[3]!.shape[3]!;
+    if (headDim % 8 !== 0) {
+      throw new ExecutorError(
+        'onnx',
+        `cachedAttention takes heads of a multiple of 8, not of ${headDim}; pad them`,
+      );
+    }
     const total = l.shared(`total ${slots}`, () => {
       const length = l.builder.op('Squeeze', [l.builder.op('Shape', [slots!])]);
       return l.builder.op('Cast', [length], { to: { int: OT.int32 } });
