@@ -1,4 +1,10 @@
-export { type ComputeInfo, initCompute, softmaxCrossEntropy } from '@gpt-lineage/compute';
+export {
+  type CapturedFunction,
+  type ComputeInfo,
+  capture,
+  initCompute,
+  softmaxCrossEntropy,
+} from '@gpt-lineage/compute';
 export type { CheckpointReader, CheckpointWriter } from './checkpoint/files.js';
 export { configFromHuggingFace, configToHuggingFace } from './checkpoint/hf-config.js';
 export {
