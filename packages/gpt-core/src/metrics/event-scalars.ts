@@ -1,7 +1,16 @@
 import type { TrainingEvent } from '../training/events.js';
 
+/** A training event, or another trainer's: anything with a step and numbers by name. */
+export type LoggedEvent =
+  | TrainingEvent
+  | {
+      readonly type: 'rollout' | 'update' | 'round' | 'selection';
+      readonly step?: number;
+      readonly metrics?: Readonly<Record<string, number>>;
+    };
+
 /** The numbers of an event under the names that plotting tools show; `undefined` when it has none. */
-export function eventScalars(event: TrainingEvent): Record<string, number> | undefined {
+export function eventScalars(event: LoggedEvent): Record<string, number> | undefined {
   switch (event.type) {
     case 'step':
       return defined({
@@ -19,9 +28,14 @@ export function eventScalars(event: TrainingEvent): Record<string, number> | und
         'loss/validation': event.loss,
         'perplexity/validation': event.perplexity,
         'bits_per_byte/validation': event.bitsPerByte,
+        ...event.metrics,
       });
     case 'guard':
       return { 'guard/learning_rate_scale': event.learningRateScale };
+    case 'rollout':
+    case 'update':
+    case 'round':
+      return event.metrics && { ...event.metrics };
     default:
       return undefined;
   }

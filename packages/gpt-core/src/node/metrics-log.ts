@@ -2,14 +2,14 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { eventScalars } from '../metrics/event-scalars.js';
+import { eventScalars, type LoggedEvent } from '../metrics/event-scalars.js';
 import { fileHeaderRecord, scalarsRecord, textRecord } from '../metrics/tensorboard.js';
 import type { TrainingEvent } from '../training/events.js';
 import { writeFileAtomic } from './atomic-files.js';
 
 /** Takes training events and writes them somewhere. */
 export interface MetricsLog {
-  write(event: TrainingEvent): void;
+  write(event: LoggedEvent): void;
   close(): Promise<void>;
 }
 
@@ -40,14 +40,11 @@ export async function tensorBoardLog(directory: string): Promise<MetricsLog> {
     const now = Date.now() / 1000;
     if (event.type === 'sample') return textRecord(now, event.step, 'sample', event.text);
     const scalars = eventScalars(event);
-    return scalars && 'step' in event ? scalarsRecord(now, event.step, scalars) : undefined;
+    return scalars && event.step !== undefined ? scalarsRecord(now, event.step, scalars) : undefined;
   });
 }
 
-function fileLog(
-  path: string,
-  encode: (event: TrainingEvent) => string | Uint8Array | undefined,
-): MetricsLog {
+function fileLog(path: string, encode: (event: LoggedEvent) => string | Uint8Array | undefined): MetricsLog {
   const stream = createWriteStream(path, { flags: 'a' });
   let failure: Error | undefined;
   stream.on('error', (error) => {
