@@ -14,6 +14,7 @@ export {
   type PositionScheme,
   parseConfig,
   type VisionConfig,
+  type VisionConfigInput,
 } from './config/config.js';
 export { describe, type ModelDescription } from './config/describe.js';
 export {
@@ -117,6 +118,40 @@ export {
   type SaveOptions,
   type TokenIds,
 } from './model/gpt.js';
+export { chatSegments, type PrepareChatOptions, type PreparedChat } from './multimodal/chat.js';
+export type { LoadMultimodalOptions, SaveMultimodalOptions } from './multimodal/checkpoint.js';
+export { MultimodalInputError } from './multimodal/errors.js';
+export { featureShape, imageFeatures } from './multimodal/image-features.js';
+export {
+  type ContentPart,
+  type ImageLoader,
+  type MultimodalMessage,
+  type ReadMessage,
+  type ReadMessagesOptions,
+  readMessages,
+} from './multimodal/messages.js';
+export {
+  type ChatResult,
+  type CreateMultimodalOptions,
+  type EncodedPrompt,
+  type MultimodalConfigInput,
+  MultimodalGPT,
+  type TokenCount,
+} from './multimodal/multimodal-gpt.js';
+export {
+  interleave,
+  type MultimodalPrompt,
+  type Piece,
+  type PromptPart,
+  type TextWithImages,
+} from './multimodal/prompt.js';
+export { stageFilter, type TrainingStage } from './multimodal/stages.js';
+export {
+  type ExampleSegment,
+  type MultimodalDataset,
+  type TrainMultimodalOptions,
+  trainMultimodal,
+} from './multimodal/training.js';
 export {
   type ChainOfThoughtOptions,
   type ConsistentAnswer,

@@ -28,11 +28,30 @@ export type Activation = 'gelu_new' | 'gelu' | 'quick_gelu' | 'relu';
 export interface VisionConfig {
   /** Width of the image encoder's features. */
   readonly nEmbd: number;
-  /** Tokens that one image takes. */
+  /** Tokens that one image takes: the encoder's patches, or the queries of a resampler. */
   readonly imageTokens: number;
-  /** `linear`: one matrix; `mlp`: two with a GELU between (LLaVA-1.5). */
-  readonly projector: 'linear' | 'mlp';
+  /**
+   * `linear`: one matrix (Liu et al. 2023, LLaVA); `mlp`: two with a GELU between (LLaVA-1.5); `resampler`: learned
+   * queries that attend to the features, so that an image takes `imageTokens` tokens whatever its size (Alayrac et
+   * al. 2022, Flamingo).
+   */
+  readonly projector: 'linear' | 'mlp' | 'resampler';
+  /**
+   * The encoder's hidden state that is used: -1 is its output, -2 what its last block reads. Default -2, as LLaVA:
+   * contrastive training looks at the class token only, and leaves the last block's patches as they happen to be.
+   */
+  readonly layer: number;
+  /** The class token is a feature as well. Default `false`. */
+  readonly classToken: boolean;
+  /** Blocks of the resampler. Default 2. */
+  readonly resamplerLayers: number;
+  /** Heads of the resampler. Default: one for each 64 of `nEmbd`, else `nHead`. */
+  readonly resamplerHeads: number;
 }
+
+/** What a caller writes: sizes and projector. */
+export type VisionConfigInput = Pick<VisionConfig, 'nEmbd' | 'imageTokens' | 'projector'> &
+  Partial<VisionConfig>;
 
 /** Every choice that defines a GPT. Plain data: it can be printed, compared, stored as JSON. */
 export interface GPTConfig {
@@ -81,7 +100,8 @@ export interface GPTConfig {
 }
 
 /** What a caller writes: sizes, and whatever differs from GPT-2. */
-export type GPTConfigInput = Omit<Partial<GPTConfig>, 'layerPattern'> & {
+export type GPTConfigInput = Omit<Partial<GPTConfig>, 'layerPattern' | 'vision'> & {
+  readonly vision?: VisionConfigInput | null;
   readonly layerPattern?: readonly LayerAttentionInput[] | LayerAttentionInput;
 };
 
@@ -118,7 +138,15 @@ const schema = z.strictObject({
   eosTokenId: tokenId.default(null),
   padTokenId: tokenId.default(null),
   vision: z
-    .strictObject({ nEmbd: size, imageTokens: size, projector: z.enum(['linear', 'mlp']) })
+    .strictObject({
+      nEmbd: size,
+      imageTokens: size,
+      projector: z.enum(['linear', 'mlp', 'resampler']),
+      layer: z.number().int().max(-1).default(-2),
+      classToken: z.boolean().default(false),
+      resamplerLayers: size.default(2),
+      resamplerHeads: size.optional(),
+    })
     .nullable()
     .default(null),
 });
@@ -139,12 +167,16 @@ export function parseConfig(input: GPTConfigInput): GPTConfig {
   const defined = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
   const result = schema.safeParse(defined);
   if (!result.success) throw firstIssue(result.error, input as Record<string, unknown>);
-  const { layerPattern, nKvHead, nInner, ...fields } = result.data;
+  const { layerPattern, nKvHead, nInner, vision, ...fields } = result.data;
   const { nHead, nEmbd, nLayer } = fields;
   const config: GPTConfig = {
     ...fields,
     nKvHead: nKvHead ?? nHead,
     nInner: nInner ?? 4 * nEmbd,
+    vision: vision && {
+      ...vision,
+      resamplerHeads: vision.resamplerHeads ?? (nEmbd % 64 === 0 ? nEmbd / 64 : nHead),
+    },
     layerPattern: expandPattern(layerPattern ?? 'dense', nLayer),
   };
   check(config);
@@ -205,6 +237,21 @@ function check(config: GPTConfig): void {
       'layerPattern',
       alternating,
       `alternating heads go with positions "learned", "none" or "rotary", not "${config.positions}"`,
+    );
+  }
+  const { vision } = config;
+  if (vision && vision.imageTokens >= config.contextLength) {
+    throw new InvalidConfigError(
+      'vision.imageTokens',
+      vision.imageTokens,
+      `an image must leave room for text in a context of ${config.contextLength}`,
+    );
+  }
+  if (vision?.projector === 'resampler' && nEmbd % vision.resamplerHeads !== 0) {
+    throw new InvalidConfigError(
+      'vision.resamplerHeads',
+      vision.resamplerHeads,
+      `nEmbd ${nEmbd} must be a multiple of it`,
     );
   }
   for (const field of ['bosTokenId', 'eosTokenId', 'padTokenId'] as const) {

@@ -65,8 +65,26 @@ export function parameterSpecs(config: GPTConfig): Map<string, ParameterSpec> {
     specs.set('lm_head.weight', { shape: [config.vocabSize, nEmbd], init: normal });
   }
   if (config.vision) {
-    linear('multi_modal_projector.linear_1', config.vision.nEmbd, nEmbd, normal);
-    if (config.vision.projector === 'mlp') linear('multi_modal_projector.linear_2', nEmbd, nEmbd, normal);
+    // Names of LLaVA's checkpoints; those of the resampler, which it does not have, are ours.
+    const { projector, imageTokens, resamplerLayers } = config.vision;
+    const root = 'multi_modal_projector';
+    linear(`${root}.linear_1`, config.vision.nEmbd, nEmbd, normal);
+    if (projector === 'mlp') linear(`${root}.linear_2`, nEmbd, nEmbd, normal);
+    if (projector === 'resampler') {
+      specs.set(`${root}.queries`, { shape: [imageTokens, nEmbd], init: normal });
+      for (let layer = 0; layer < resamplerLayers; layer++) {
+        const block = `${root}.layers.${layer}`;
+        norm(`${block}.norm_features`);
+        norm(`${block}.norm_queries`);
+        linear(`${block}.query`, nEmbd, nEmbd, normal);
+        linear(`${block}.key_value`, nEmbd, 2 * nEmbd, normal);
+        linear(`${block}.output`, nEmbd, nEmbd, normal);
+        norm(`${block}.norm_mlp`);
+        linear(`${block}.up`, nEmbd, 4 * nEmbd, normal);
+        linear(`${block}.down`, 4 * nEmbd, nEmbd, normal);
+      }
+      norm(`${root}.norm`);
+    }
   }
   return specs;
 }

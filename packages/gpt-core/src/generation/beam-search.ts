@@ -47,6 +47,7 @@ export async function beamSearch(
     capacity: prompt.length + maxTokens,
     rows: numBeams,
     weights: options.weights,
+    softTokens: options.softTokens,
   });
   try {
     let logits = (await session.read([prompt])).map((row) => row[0]!);

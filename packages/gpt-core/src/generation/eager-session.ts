@@ -12,6 +12,7 @@ export class EagerSession implements DecodeSession {
   /** States of earlier segments, and how many of them: the cache takes them in with the first tokens. */
   readonly #memory: readonly (tf.Tensor3D | null)[] | undefined;
   #remembered = 0;
+  readonly #softTokens: tf.Tensor2D | undefined;
   /** Padding before each row. */
   #starts: number[] = [];
 
@@ -19,12 +20,20 @@ export class EagerSession implements DecodeSession {
    * @param capacity most tokens of a row
    * @param slack most tokens that `rewind` takes back
    * @param memory for each layer `[1, memoryLength, nEmbd]`: read before the first token; for one row
+   * @param softTokens `[count, nEmbd]`: what ids from `vocabSize` on stand for
    */
-  constructor(model: GPT, capacity: number, slack = 0, memory?: readonly (tf.Tensor3D | null)[]) {
+  constructor(
+    model: GPT,
+    capacity: number,
+    slack = 0,
+    memory?: readonly (tf.Tensor3D | null)[],
+    softTokens?: tf.Tensor2D,
+  ) {
     this.#model = model;
     this.#capacity = capacity;
     this.#slack = slack;
     this.#memory = memory;
+    this.#softTokens = softTokens;
   }
 
   get rows(): number {
@@ -69,10 +78,13 @@ export class EagerSession implements DecodeSession {
     const memory = {
       extend: (layer: number, hidden: tf.Tensor3D) => tf.concat([this.#memory![layer]!, hidden], 1),
     };
+    const { vocabSize } = this.#model.config;
+    const softTokens = rows.some((row) => row.some((id) => id >= vocabSize)) ? this.#softTokens : undefined;
     const hidden = tf.tidy(
       () =>
         this.#model.forward(rows, {
           cache,
+          ...(softTokens ? { softTokens } : {}),
           positionIds,
           logits: 'none',
           ...(recalled > 0 ? { memory } : {}),
@@ -116,7 +128,7 @@ export class EagerSession implements DecodeSession {
   }
 
   fork(rows: readonly number[]): EagerSession {
-    const copy = new EagerSession(this.#model, this.#capacity, this.#slack);
+    const copy = new EagerSession(this.#model, this.#capacity, this.#slack, undefined, this.#softTokens);
     copy.#cache = this.#cache!.fork(rows);
     copy.#starts = rows.map((row) => this.#starts[row]!);
     copy.#remembered = this.#remembered;

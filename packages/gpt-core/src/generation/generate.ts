@@ -32,7 +32,7 @@ export interface GeneratedCompletion {
 export interface GenerateResult extends GeneratedCompletion {
   readonly promptTokenIds: readonly number[];
   readonly choices: readonly GeneratedCompletion[];
-  /** `promptLogProbs[t]` = log-probability of prompt token `t`; the first has none (`null`). */
+  /** `promptLogProbs[t]` = log-probability of prompt token `t`; the first and soft tokens have none (`null`). */
   readonly promptLogProbs?: readonly (number | null)[];
 }
 
@@ -71,9 +71,10 @@ export function prepare(model: GPT, prompts: readonly Prompt[], options: Generat
         'an empty prompt needs a model with a start token',
       );
     }
-    const odd = tokenIds.find((id) => !Number.isInteger(id) || id < 0 || id >= config.vocabSize);
+    const known = config.vocabSize + (resolved.softTokens?.shape[0] ?? 0);
+    const odd = tokenIds.find((id) => !Number.isInteger(id) || id < 0 || id >= known);
     if (odd !== undefined) {
-      throw new InvalidArgumentError(`prompts[${at}]`, odd, `token ids go from 0 to ${config.vocabSize - 1}`);
+      throw new InvalidArgumentError(`prompts[${at}]`, odd, `token ids go from 0 to ${known - 1}`);
     }
     const room = config.contextLength;
     if (tokenIds.length > room) {
@@ -162,6 +163,9 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
       'it guesses for one sample of one prompt',
     );
   }
+  if (options.softTokens && options.draft && options.draft !== 'lookup') {
+    throw new InvalidArgumentError('draft', 'a model', 'it does not know the soft tokens; use "lookup"');
+  }
   const longest = Math.max(...prompts.map((ids) => ids.length));
   const capacity = Math.min(contextLength, longest + Math.max(1, options.maxTokens));
   let session: DecodeSession | undefined = openSession(model, {
@@ -169,6 +173,7 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
     rows: state.sequences.length,
     weights: options.weights,
     memory: run.memory,
+    softTokens: options.softTokens,
     slack: options.draft ? options.draftTokens : 0,
   });
   try {
@@ -233,6 +238,7 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
           capacity: contextLength,
           rows: active.length,
           weights: options.weights,
+          softTokens: options.softTokens,
         });
         const kept = active.map((sequence) => sequence.tokenIds.slice(sequence.forgotten));
         logits = (await session.read(kept)).map((row) => row.at(-1)!);
@@ -272,7 +278,11 @@ export function logProbsOf(
   tokenIds: readonly number[],
   logits: readonly Float32Array[],
 ): readonly (number | null)[] {
-  return tokenIds.map((id, t) => (t === 0 ? null : logits[t - 1]![id]! - logSumExp(logits[t - 1]!)));
+  return tokenIds.map((id, t) => {
+    // Soft tokens are no words, so nothing predicts them.
+    const logit = t === 0 ? undefined : logits[t - 1]![id];
+    return logit === undefined ? null : logit - logSumExp(logits[t - 1]!);
+  });
 }
 
 /** Lets timers and input events through, so that a signal can arrive. */

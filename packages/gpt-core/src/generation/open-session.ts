@@ -1,4 +1,4 @@
-import type { Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
 import { CapturedSession, type WeightStorage } from './captured-session.js';
@@ -17,19 +17,20 @@ export interface SessionOptions {
   readonly memory?: readonly (Tensor3D | null)[] | undefined;
   /** Default `float32`. */
   readonly weights?: WeightStorage | undefined;
+  /** `[count, nEmbd]`: what ids from `vocabSize` on stand for. */
+  readonly softTokens?: Tensor2D | undefined;
 }
-
-/** Capacities are rounded up to this, so that generations of similar length share a compiled step. */
-const granularity = 64;
 
 /** The fastest way to decode that this machine has. */
 export function openSession(model: GPT, options: SessionOptions): DecodeSession {
-  const { weights = 'float32' } = options;
-  if (options.memory) return new EagerSession(model, options.capacity, options.slack, options.memory);
+  const { weights = 'float32', softTokens } = options;
+  // Compiled steps know words only.
+  if (options.memory || softTokens) {
+    return new EagerSession(model, options.capacity, options.slack, options.memory, softTokens);
+  }
   const programs = model.decodePrograms;
   if (programs.available) {
-    const rounded = Math.ceil(options.capacity / granularity) * granularity;
-    return new CapturedSession(model, programs, Math.min(rounded, model.config.contextLength), weights);
+    return new CapturedSession(model, programs, options.capacity, weights);
   }
   if (weights !== 'float32') {
     throw new InvalidArgumentError(

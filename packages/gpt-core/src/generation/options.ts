@@ -1,3 +1,4 @@
+import type { Tensor2D } from '@tensorflow/tfjs-core';
 import type { GPTConfig } from '../config/config.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
@@ -93,6 +94,11 @@ export interface GenerateOptions {
   readonly draft?: GPT | 'lookup';
   /** Tokens guessed at a time. Default 4. */
   readonly draftTokens?: number;
+  /**
+   * `[count, nEmbd]`: embeddings that ids of the prompt from `vocabSize` on stand for: image tokens, soft prompts. They
+   * stay the caller's.
+   */
+  readonly softTokens?: Tensor2D;
   /** Ends generation; sequences so far are returned with `finishReason: 'abort'`. */
   readonly signal?: AbortSignal;
 }
@@ -120,6 +126,7 @@ export interface ResolvedOptions {
   readonly weights: WeightStorage;
   readonly draft: GPT | 'lookup' | undefined;
   readonly draftTokens: number;
+  readonly softTokens: Tensor2D | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -158,6 +165,7 @@ const known: Readonly<Record<keyof GenerateOptions, true>> = {
   weights: true,
   draft: true,
   draftTokens: true,
+  softTokens: true,
   signal: true,
 };
 
@@ -226,6 +234,7 @@ export function resolveOptions(
     weights: storageOf(options.weights),
     draft: options.draft,
     draftTokens: whole('draftTokens', 4, 1),
+    softTokens: options.softTokens,
     signal: options.signal,
   };
 }

@@ -35,8 +35,8 @@ import { tokenizerFromJSON, tokenizerFromVocabulary } from '../tokenization/load
 import type { EncodeTextOptions, Tokenizer } from '../tokenization/tokenizer.js';
 import type { ExternalCache } from './external-attention.js';
 import { forward, type LayerMemory, type LinearAdapter } from './forward.js';
-
 import { initializeParameters, nextModelId } from './parameters.js';
+import { mixedEmbeddings } from './soft-tokens.js';
 
 /** Token ids as rows of equal length, or a tensor `[batch, length]` int32. */
 export type TokenIds = tf.Tensor2D | readonly (readonly number[])[];
@@ -50,6 +50,8 @@ export interface ForwardOptions {
   readonly positionIds?: TokenIds;
   /** `[batch, length, nEmbd]` in place of the token embeddings; `tokenIds` may then be left out. */
   readonly embeddings?: tf.Tensor3D;
+  /** `[count, nEmbd]`: embeddings of token ids `vocabSize`, `vocabSize + 1`, …: image tokens, soft prompts. */
+  readonly softTokens?: tf.Tensor2D;
   /** Dropout on. Default `false`. */
   readonly training?: boolean;
   /** Of the dropout. Inside `capture` give an int32 scalar tensor, fed anew at each step. Default 0. */
@@ -249,6 +251,11 @@ export class GPT {
       const { logits } = this.#run(tokenIds, options, 'all', undefined);
       const [batch, length, vocabSize] = logits!.shape;
       let targets = asTensor(labels, 'labels', [batch, length]);
+      if (options.softTokens) {
+        // What has no id in the vocabulary cannot be predicted.
+        const isWord = tf.less(targets, tf.scalar(this.config.vocabSize, 'int32'));
+        targets = tf.where(isWord, targets, tf.fill([batch, length], ignoreIndex, 'int32'));
+      }
       if (lossMask) {
         const kept = asTensor(lossMask, 'lossMask', [batch, length]);
         targets = tf.where(tf.cast(kept, 'bool'), targets, tf.fill([batch, length], ignoreIndex, 'int32'));
@@ -391,12 +398,17 @@ export class GPT {
     maps: tf.Tensor4D[] | undefined,
   ) {
     const { config } = this;
-    const { embeddings, training = false, seed = 0 } = options;
+    const { softTokens, training = false, seed = 0 } = options;
+    let { embeddings } = options;
     if (tokenIds === undefined && embeddings === undefined) {
       throw new InvalidArgumentError('tokenIds', tokenIds, 'give token ids or embeddings');
     }
-    const ids =
-      tokenIds === undefined ? undefined : asTensor(tokenIds, 'tokenIds', undefined, config.vocabSize);
+    const known = config.vocabSize + (softTokens?.shape[0] ?? 0);
+    const ids = tokenIds === undefined ? undefined : asTensor(tokenIds, 'tokenIds', undefined, known);
+    if (softTokens && ids && !embeddings) {
+      const table = this.variables.get('transformer.wte.weight') as tf.Variable<tf.Rank.R2>;
+      embeddings = mixedEmbeddings(table, softTokens, ids);
+    }
     const [batch, length] = (embeddings?.shape ?? ids!.shape) as [number, number];
     if (length > config.contextLength) {
       throw new ContextLengthError(length, config.contextLength, 'shorten the sequence');

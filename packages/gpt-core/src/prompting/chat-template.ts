@@ -23,6 +23,8 @@ export interface ChatTemplate {
   readonly name: string;
   /** Texts that end an answer */
   readonly stop: readonly string[];
+  /** The Jinja text, where there is one */
+  readonly source?: string;
   render(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
 }
 
@@ -82,6 +84,7 @@ export function jinjaTemplate(
   return {
     name: 'jinja',
     stop: options.stop ?? [],
+    source,
     render: (messages, { addGenerationPrompt = false, variables = {} } = {}) => {
       try {
         return template.render({

@@ -15,6 +15,8 @@ import {
 export interface ScoreOptions {
   /** Tokens of one batch, padding included. Default 4096. */
   readonly batchTokens?: number;
+  /** `[count, nEmbd]`: what ids of prompts from `vocabSize` on stand for, as in `GenerateOptions`. */
+  readonly softTokens?: tf.Tensor2D;
   readonly signal?: AbortSignal;
 }
 
@@ -42,13 +44,14 @@ export async function scoreRequests(
   prefixTokenId: number,
   options: ScoreOptions = {},
 ): Promise<CompletionScore[]> {
-  const { batchTokens = 4096, signal } = options;
-  const jobs = requests.map((request, index) => jobOf(model, request, index, prefixTokenId));
+  const { batchTokens = 4096, softTokens, signal } = options;
+  const known = model.config.vocabSize + (softTokens?.shape[0] ?? 0);
+  const jobs = requests.map((request, index) => jobOf(model, request, index, prefixTokenId, known));
   const results: CompletionScore[] = new Array(requests.length);
   const costs = readingCosts(model);
   const root = prefixTree(jobs, costs);
   for (const child of root.children) {
-    const session = new EagerSession(model, child.longest, child.longest);
+    const session = new EagerSession(model, child.longest, child.longest, undefined, softTokens);
     try {
       session.open([0]);
       await scoreBelow(model, session, child, { costs, batchTokens, signal, results });
@@ -59,7 +62,10 @@ export async function scoreRequests(
   const single = [...root.rows].sort((a, b) => b.tokens.length - a.tokens.length);
   for (const batch of batches(single, batchTokens, ({ tokens }) => tokens.length)) {
     signal?.throwIfAborted();
-    const { lastHiddenState, logits } = model.forward(padded(batch, 0), { logits: 'none' });
+    const { lastHiddenState, logits } = model.forward(padded(batch, 0), {
+      logits: 'none',
+      ...(softTokens ? { softTokens } : {}),
+    });
     logits.dispose();
     await collect(model, lastHiddenState, batch, 0, results);
   }
@@ -75,7 +81,7 @@ function readingCosts(model: GPT): ReadingCosts {
   return { pass: Math.min(512, Math.max(2, 6e5 / nEmbd ** 2)), cached: 8 / nEmbd };
 }
 
-function jobOf(model: GPT, request: ScoreRequest, index: number, prefixTokenId: number): Job {
+function jobOf(model: GPT, request: ScoreRequest, index: number, prefixTokenId: number, known: number): Job {
   const { contextLength, vocabSize } = model.config;
   const { completionTokenIds: targets } = request;
   if (targets.length === 0) {
@@ -83,7 +89,8 @@ function jobOf(model: GPT, request: ScoreRequest, index: number, prefixTokenId: 
   }
   const prompt = request.promptTokenIds.length > 0 ? request.promptTokenIds : [prefixTokenId];
   const whole = [...prompt, ...targets];
-  const odd = whole.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+  const wrong = (id: number, below: number) => !Number.isInteger(id) || id < 0 || id >= below;
+  const odd = prompt.find((id) => wrong(id, known)) ?? targets.find((id) => wrong(id, vocabSize));
   if (odd !== undefined) {
     throw new InvalidArgumentError(`requests[${index}]`, odd, `token ids go from 0 to ${vocabSize - 1}`);
   }

@@ -1,0 +1,283 @@
+/**
+ * Trains a small GPT that sees, and its twin that does not, on scenes of shapes, handwritten digits and emoji.
+ *
+ *   npx tsx --conditions=@gpt-lineage/source packages/gpt-core/recipes/multimodal/train.ts [--steps 4000] [--seed 1]
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { initCompute } from '@gpt-lineage/compute';
+import {
+  chatSegments,
+  jinjaTemplate,
+  type MultimodalDataset,
+  MultimodalGPT,
+  SubwordTokenizer,
+  type TrainingStage,
+  trainMultimodal,
+} from '@gpt-lineage/gpt-core';
+import {
+  CLIP,
+  ContrastiveTrainer,
+  countParameters,
+  defaultLogitScale,
+  type PreprocessConfig,
+  Random,
+  tokenize,
+} from '@gpt-lineage/vision-clip';
+import { loadPictures, type Pictures } from './pictures.js';
+import { describeScene, type Mode, type Sample, sample } from './questions.js';
+import { objectSides, randomScene, render, side } from './scene.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '6000' },
+    align: { type: 'string', default: '50' },
+    decay: { type: 'string', default: '300' },
+    contrastive: { type: 'string', default: '150' },
+    batch: { type: 'string', default: '16' },
+    rate: { type: 'string', default: '1e-3' },
+    seed: { type: 'string', default: '1' },
+    out: { type: 'string', default: fileURLToPath(new URL('./run', import.meta.url)) },
+    precision: { type: 'string', default: 'float32' },
+    twin: { type: 'boolean', default: false },
+  },
+});
+const seed = Number(flags.seed);
+const batchSize = Number(flags.batch);
+const precision = flags.precision as 'float32' | 'bf16';
+
+const compute = await initCompute();
+console.log(`${compute.backend} (${compute.library} ${compute.version})`);
+const pictures = await loadPictures(objectSides);
+
+/** A token each for whose turn it is and where an answer ends. */
+const special = ['<|system|>', '<|user|>', '<|assistant|>', '<|end|>'];
+const template = jinjaTemplate(
+  "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.role == 'assistant' %}<|end|>{% endif %}{% endfor %}" +
+    '{% if add_generation_prompt %}<|assistant|>{% endif %}',
+  { stop: ['<|end|>'] },
+);
+const tokenizer = await SubwordTokenizer.train(texts(pictures, 4000), {
+  vocabSize: 1024,
+  specialTokens: special,
+});
+const endId = tokenizer.bpe.specialTokens.get('<|end|>')!;
+console.log(`${tokenizer.vocabSize} tokens`);
+
+/** Texts of all modes, for the tokenizer to learn its words from. */
+async function* texts(from: Pictures, count: number): AsyncGenerator<string> {
+  const modes: Mode[] = ['text', 'image', 'marks', 'compare', 'interleaved', 'few-shot'];
+  for (let i = 0; i < count; i++) {
+    const { turns } = await sample(modes[i % modes.length]!, new Random(seed + 10, i), from, 'train', {
+      turns: 4,
+    });
+    for (const { question, answer } of turns) {
+      yield question.filter((part) => typeof part === 'string').join(' ');
+      yield answer;
+    }
+  }
+}
+
+const preprocess: PreprocessConfig = { resizeMode: 'squash', background: [255, 255, 255] };
+const encoder = {
+  embedDim: 128,
+  vision: {
+    kind: 'vit',
+    imageSize: side,
+    patchSize: 8,
+    nEmbd: 128,
+    nLayer: 4,
+    nHead: 4,
+    nInner: 512,
+    activation: 'quick',
+    layerNormEpsilon: 1e-5,
+  },
+  text: {
+    contextLength: 40,
+    vocabSize: tokenizer.vocabSize,
+    nEmbd: 128,
+    nLayer: 2,
+    nHead: 4,
+    nInner: 512,
+    activation: 'quick',
+    layerNormEpsilon: 1e-5,
+    bosTokenId: tokenizer.bpe.specialTokens.get('<|user|>')!,
+    eosTokenId: endId,
+    poolAtHighestId: false,
+    padTokenId: endId,
+  },
+  logitScaleInit: defaultLogitScale,
+} as const;
+
+/** Stage 0: the encoder learns which description belongs to which image. */
+async function contrastive(steps: number): Promise<CLIP> {
+  const clip = CLIP.create(encoder, { seed, preprocess });
+  const trainer = new ContrastiveTrainer(
+    clip,
+    {
+      size: 1_000_000,
+      example(index, random) {
+        const own = new Random(seed + 1, index);
+        const scene = randomScene(own, pictures, 'train');
+        const [tokenIds] = tokenize(describeScene(scene), tokenizer.bpe, encoder.text);
+        return { pixels: clip.preprocess(render(scene, pictures, 'train', random)), tokenIds: tokenIds! };
+      },
+    },
+    { steps, batchSize: 96, learningRate: 1e-3, weightDecay: 0.1, maxGradNorm: 1, seed, compile: true },
+  );
+  for await (const { step, loss, imageAccuracy, examplesPerSecond } of trainer.run()) {
+    if (step % 20 === 0) {
+      console.log(
+        `contrastive ${step}/${steps}  loss ${loss.toFixed(3)}  in-batch ${(100 * imageAccuracy).toFixed(0)} %  ${examplesPerSecond.toFixed(0)} pairs/s`,
+      );
+    }
+  }
+  trainer.dispose();
+  return clip;
+}
+
+/** Data sets of one shape each; `blind` withholds the images and keeps everything else. */
+function datasets(model: MultimodalGPT, blind: boolean): MultimodalDataset[] {
+  const { imageTokens } = model.config.vision;
+  const of = (name: string, modes: readonly Mode[], images: number, text: number, weight: number) => {
+    const length = text + (blind ? 0 : images * imageTokens);
+    return {
+      name,
+      images: blind ? 0 : images,
+      length,
+      weight,
+      async example(index: number) {
+        const random = new Random(seed + 2, index);
+        const mode = modes[random.integer(modes.length)]!;
+        return segments(await sample(mode, random, pictures, 'train', { turns: 5 }), blind, text);
+      },
+    };
+  };
+  return [
+    of('one image', ['image', 'marks', 'marks'], 1, 84, 0.6),
+    of('two images', ['compare', 'compare', 'interleaved'], 2, 64, 0.24),
+    of('few-shot', ['few-shot'], 3, 36, 0.1),
+    of('text', ['text'], 0, 84, 0.06),
+  ];
+}
+
+/** As many turns as fit into `text` tokens. */
+function segments({ turns }: Sample, blind: boolean, text: number) {
+  const kept = [];
+  let used = 0;
+  for (const { question, answer } of turns) {
+    const words = [...question.filter((part) => typeof part === 'string'), answer];
+    used += words.reduce((sum, part) => sum + tokenizer.encode(part).length, 0) + 3;
+    if (used > text) break;
+    const parts = blind ? question.filter((part) => typeof part === 'string') : question;
+    kept.push({ role: 'user', parts }, { role: 'assistant', parts: [answer] });
+  }
+  return chatSegments(template, kept);
+}
+
+interface Phase {
+  readonly name: string;
+  readonly stage: TrainingStage;
+  readonly steps: number;
+  readonly schedule: 'constant' | 'linear';
+  readonly warmup: number;
+}
+
+/** Trains until the phase is over, or the file `finish` appears in the output folder: machines differ. */
+async function train(model: MultimodalGPT, phase: Phase) {
+  const { name, steps, ...rest } = phase;
+  const curve: { step: number; loss: number }[] = [];
+  const started = process.cpuUsage();
+  const finish = new AbortController();
+  let sum = 0;
+  for await (const event of trainMultimodal(model, datasets(model, blind), {
+    ...rest,
+    steps,
+    batchSize,
+    learningRate: Number(flags.rate),
+    minLearningRate: 0,
+    weightDecay: 0.05,
+    betas: [0.9, 0.98],
+    seed: seed + name.length,
+    precision,
+    signal: finish.signal,
+  })) {
+    if (event.type !== 'step') continue;
+    sum += event.loss;
+    if (event.step % 250 === 0) await save(model);
+    if (phase.schedule === 'constant' && existsSync(`${flags.out}/finish`)) finish.abort();
+    if (event.step % 50 !== 0) continue;
+    curve.push({ step: event.step, loss: sum / 50 });
+    sum = 0;
+    const { user, system } = process.cpuUsage(started);
+    console.log(
+      `${name} ${event.step}/${steps}  loss ${curve.at(-1)!.loss.toFixed(4)}  ${event.tokensPerSecond.toFixed(0)} tokens/s  ${((user + system) / 60e6).toFixed(1)} min CPU`,
+    );
+  }
+  return curve;
+}
+
+async function save(of: MultimodalGPT): Promise<void> {
+  await of.save(`${flags.out}/${flags.twin ? 'twin' : 'model'}`, { encoderDtype: 'F16' });
+}
+
+const config = {
+  vocabSize: tokenizer.vocabSize,
+  contextLength: 192,
+  nLayer: 3,
+  nHead: 4,
+  nEmbd: 128,
+  positions: 'learned',
+  eosTokenId: endId,
+  vision: { projector: 'mlp' },
+} as const;
+
+mkdirSync(flags.out, { recursive: true });
+const started = process.cpuUsage();
+const blind = flags.twin;
+const clip = blind
+  ? CLIP.create(encoder, { seed, preprocess })
+  : await contrastive(Number(flags.contrastive));
+using model = MultimodalGPT.create(config, { clip, seed, tokenizer, template });
+console.log(
+  `${(model.gpt.parameterCount / 1e6).toFixed(2)} M parameters in the language model and projector, ${(countParameters(encoder) / 1e6).toFixed(2)} M in the CLIP`,
+);
+await save(model);
+const curves: Record<string, unknown> = {};
+const phases: Phase[] = [
+  ...(blind
+    ? []
+    : [
+        {
+          name: 'align',
+          stage: 'align',
+          steps: Number(flags.align),
+          schedule: 'constant',
+          warmup: 10,
+        } as const,
+      ]),
+  {
+    name: 'main',
+    stage: blind ? 'instruct' : 'full',
+    steps: Number(flags.steps),
+    schedule: 'constant',
+    warmup: 50,
+  },
+  {
+    name: 'decay',
+    stage: blind ? 'instruct' : 'full',
+    steps: Number(flags.decay),
+    schedule: 'linear',
+    warmup: 20,
+  },
+];
+for (const phase of phases) curves[phase.name] = await train(model, phase);
+const { user, system } = process.cpuUsage(started);
+await save(model);
+const name = blind ? 'twin' : 'model';
+writeFileSync(
+  `${flags.out}/${name}.json`,
+  `${JSON.stringify({ cpuMinutes: (user + system) / 60e6, steps: flags, compute, curves }, null, 1)}\n`,
+);
+console.log(`saved ${flags.out}/${name}`);
