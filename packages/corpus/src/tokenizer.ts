@@ -8,11 +8,19 @@ export interface Tokenizer {
   decode(tokenIds: number[]): string;
 }
 
+/** What byte-level tokenizers have beside: nothing is a special token unless it is allowed. */
+interface OrdinaryTokenizer {
+  encodeOrdinary?: (text: string) => ArrayLike<number>;
+  encodeToUint32?: (text: string) => Uint32Array;
+}
+
 /**
  * Encodes text in which nothing is a special token: a document that happens to contain `<|endoftext|>` must not end
- * there. Byte-level tokenizers have `encodeOrdinary` for it.
+ * there. Byte-level tokenizers have `encodeOrdinary` for it, and `encodeToUint32`, which spares an array of numbers.
  */
 export function ordinaryEncoder(tokenizer: Tokenizer): (text: string) => ArrayLike<number> {
-  const { encodeOrdinary } = tokenizer as { encodeOrdinary?: (text: string) => ArrayLike<number> };
-  return encodeOrdinary ? (text) => encodeOrdinary.call(tokenizer, text) : (text) => tokenizer.encode(text);
+  const { encodeOrdinary, encodeToUint32 } = tokenizer as OrdinaryTokenizer;
+  if (!encodeOrdinary) return (text) => tokenizer.encode(text);
+  const encode = encodeToUint32 ?? encodeOrdinary;
+  return (text) => encode.call(tokenizer, text);
 }

@@ -43,6 +43,9 @@ describe('token shards', () => {
           const from = a % (all.length + 1);
           const to = from + (b % (all.length - from + 1));
           expect([...reader.read(from, to - from)]).toEqual(all.slice(from, to));
+          const own = new Uint16Array(to - from).fill(9);
+          reader.readInto(own, from);
+          expect([...own]).toEqual(all.slice(from, to));
           const documents = [...reader.documents()].map(({ index }) => [...reader.readDocument(index)]);
           expect(documents).toEqual(parts.flat(1));
         },
@@ -87,6 +90,8 @@ describe('token shards', () => {
     expect(reader.documentAt(4)).toEqual({ index: 2, offset: 4, length: 2, source: 'web', continues: true });
     expect(reader.read(2, 1)[0]).toBe(69_999);
     expect(() => reader.read(5, 2)).toThrow(RangeOutsideError);
+    expect(() => reader.readInto(new Uint32Array(2), 5)).toThrow(RangeOutsideError);
+    expect(() => reader.readInto(new Uint16Array(1), 0)).toThrow(/target: must be an array of uint32/);
     expect(() => reader.document(3)).toThrow(RangeOutsideError);
   });
 

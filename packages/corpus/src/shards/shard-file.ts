@@ -88,6 +88,7 @@ export class ShardFile {
     return result;
   }
 
+  /** Fills `target[at … at + length)` with the tokens from `offset`. */
   readInto(target: TokenArray, offset: number, length: number, at: number): void {
     if (offset < 0 || length < 0 || offset + length > this.header.tokenCount) {
       throw new RangeOutsideError(
@@ -95,8 +96,7 @@ export class ShardFile {
       );
     }
     const size = bytesPerToken(this.header.dtype);
-    const bytes = new Uint8Array(target.buffer, target.byteOffset + at * size, length * size);
-    this.fill(bytes, this.header.tokensOffset + offset * size);
+    this.fill(target, this.header.tokensOffset + offset * size, at * size, (at + length) * size);
   }
 
   /** Loaded at the first call: 11 bytes per document. */
@@ -253,12 +253,12 @@ export class ShardFile {
     return bytes;
   }
 
-  private fill(bytes: Uint8Array, position: number): void {
-    let done = 0;
-    while (done < bytes.length) {
-      const got = readSync(this.descriptor, bytes, done, bytes.length - done, position + done);
+  /** Reads into bytes [from, to) of `target`. */
+  private fill(target: NodeJS.ArrayBufferView, position: number, from = 0, to = target.byteLength): void {
+    for (let at = from; at < to; ) {
+      const got = readSync(this.descriptor, target, at, to - at, position + at - from);
       if (got === 0) throw new ShardError(this.path, 'ended early: truncated while it was read');
-      done += got;
+      at += got;
     }
   }
 }

@@ -114,14 +114,34 @@ export class TokenShardReader {
   read(offset: number, length: number): TokenArray {
     this.checkRange(offset, length);
     const result = tokenArray(this.dtype, length);
-    let fileIndex = lastAtMost(this.fileStarts, offset, this.files.length);
-    for (let done = 0; done < length; fileIndex++) {
+    this.fill(result, offset);
+    return result;
+  }
+
+  /**
+   * `read` into an array of yours, all of it: loops that draw many windows allocate nothing.
+   *
+   * @param target a `Uint16Array` or `Uint32Array`, as `dtype` says
+   * @param offset index of the first token
+   * @throws {RangeOutsideError} when the range leaves the shards
+   * @throws {ConfigError} when `target` is of another type than the tokens
+   */
+  readInto(target: TokenArray, offset: number): void {
+    this.checkRange(offset, target.length);
+    if (!(target instanceof (this.dtype === 'uint16' ? Uint16Array : Uint32Array)))
+      throw new ConfigError('target', `must be an array of ${this.dtype}, as the shards are`);
+    this.fill(target, offset);
+  }
+
+  private fill(target: TokenArray, offset: number): void {
+    let fileIndex = this.files.length === 1 ? 0 : lastAtMost(this.fileStarts, offset, this.files.length);
+    for (let done = 0; done < target.length; fileIndex++) {
+      const file = this.files[fileIndex]!;
       const local = offset + done - this.fileStarts[fileIndex]!;
-      const part = Math.min(length - done, this.files[fileIndex]!.header.tokenCount - local);
-      this.files[fileIndex]!.readInto(result, local, part, done);
+      const part = Math.min(target.length - done, file.header.tokenCount - local);
+      file.readInto(target, local, part, done);
       done += part;
     }
-    return result;
   }
 
   /** `read` with segment ids and positions, for attention that stays inside documents. */

@@ -211,13 +211,13 @@ export class TokenShardWriter {
   private copyChecked(tokenIds: ArrayLike<number>, from: number, to: number): void {
     const { buffer } = this;
     const { vocabSize } = this.options;
-    let at = this.buffered;
-    for (let i = from; i < to; i++) {
-      const id = tokenIds[i]!;
-      if (id >>> 0 !== id || id >= vocabSize) this.check(id, i);
-      buffer[at++] = id;
-    }
-    this.buffered = at;
+    // One loop per kind of array, as engines compile a loop for the kinds that it has met.
+    const bad =
+      tokenIds instanceof Uint32Array
+        ? copyUint32(tokenIds, from, to, buffer, this.buffered, vocabSize)
+        : copyNumbers(tokenIds, from, to, buffer, this.buffered, vocabSize);
+    if (bad >= 0) this.check(tokenIds[bad]!, bad);
+    this.buffered += to - from;
   }
 
   private check(id: number, index: number): void {
@@ -243,4 +243,39 @@ export class TokenShardWriter {
       done += writeSync(this.descriptor, bytes, done, bytes.length - done, position + done);
     }
   }
+}
+
+/** @returns the index of the first id outside of the vocabulary, −1 when all were copied */
+function copyUint32(
+  ids: Uint32Array,
+  from: number,
+  to: number,
+  target: TokenArray,
+  at: number,
+  vocabSize: number,
+): number {
+  for (let i = from; i < to; i++) {
+    const id = ids[i]!;
+    if (id >= vocabSize) return i;
+    target[at++] = id;
+  }
+  return -1;
+}
+
+/** The same for numbers of any kind. */
+function copyNumbers(
+  ids: ArrayLike<number>,
+  from: number,
+  to: number,
+  target: TokenArray,
+  at: number,
+  vocabSize: number,
+): number {
+  for (let i = from; i < to; i++) {
+    const id = ids[i]!;
+    // `>>> 0` changes everything but whole numbers from 0 on.
+    if (id >>> 0 !== id || id >= vocabSize) return i;
+    target[at++] = id;
+  }
+  return -1;
 }

@@ -33,10 +33,7 @@ export function shardSource(path: string | readonly string[], options: ShardSour
   const reader = new TokenShardReader(path, { verify });
   try {
     const { tokenCount, endOfText, vocabSize, fingerprint } = reader;
-    const store: TokenStore = {
-      length: tokenCount,
-      read: (start, target) => target.set(reader.read(start, target.length)),
-    };
+    const store = tokenStore(reader);
     const windows: WindowOptions = {
       ...rest,
       ...(vocabSize > 0 && { vocabSize }),
@@ -59,4 +56,19 @@ export function shardSource(path: string | readonly string[], options: ShardSour
     reader.close();
     throw error;
   }
+}
+
+/** Shards as a store; windows of one length after the other need no new array. */
+function tokenStore(reader: TokenShardReader): TokenStore {
+  const scratch = (length: number) =>
+    reader.dtype === 'uint16' ? new Uint16Array(length) : new Uint32Array(length);
+  let window = scratch(0);
+  return {
+    length: reader.tokenCount,
+    read(start, target) {
+      if (window.length !== target.length) window = scratch(target.length);
+      reader.readInto(window, start);
+      target.set(window);
+    },
+  };
 }
