@@ -7,5 +7,6 @@ export const platform: Platform = {
   decodeImage,
   composite,
   encodePng,
-  openFolder: async (location) => openUrlFolder(new URL(location, document.baseURI).href),
+  openFolder: async (location) =>
+    openUrlFolder(new URL(location, globalThis.document?.baseURI ?? globalThis.location.href).href),
 };
