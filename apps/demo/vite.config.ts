@@ -12,10 +12,13 @@ function withoutNodeFiles(): Plugin {
     enforce: 'pre',
     resolveId(id, importer) {
       const fromPackages = importer !== undefined && /[\\/](packages|@gpt-lineage)[\\/]/.test(importer);
-      const nodeOnly = id.startsWith('node:') || /\.node\.js$|[\\/]node[\\/][^\\/]+\.js$/.test(id);
-      return fromPackages && nodeOnly ? { id: stub, syntheticNamedExports: true } : null;
+      const nodeOnly =
+        id.startsWith('node:') ||
+        /\.node\.js$|[\\/]node[\\/][^\\/]+\.js$/.test(id) ||
+        /^@gpt-lineage\/(corpus|[\w-]+\/(.+\/)?node)$/.test(id);
+      return fromPackages && nodeOnly ? stub : null;
     },
-    load: (id) => (id === stub ? 'export default new Proxy({}, { get: () => undefined });' : null),
+    load: (id) => (id === stub ? 'export {};' : null),
   };
 }
 
