@@ -94,6 +94,10 @@ await main(async () => {
     const { output } = await run(process.execPath, ['tools/examples.mjs'], { cwd: root, env });
     return output.trim().split('\n').slice(-2)[0];
   });
+  await check('reliability, short', async () => {
+    const { output } = await run(process.execPath, ['tools/reliability/main.mjs', '--short'], { cwd: root, env });
+    return output.trim().split('\n').pop();
+  });
   await check('documentation site', async () => {
     await run('pnpm', ['--filter', '@gpt-lineage/docs', 'run', 'site'], { cwd: root, env });
   });

@@ -49,7 +49,7 @@ const workspacePackages = () =>
       const folder = join(root, group);
       return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
     })
-    .concat(join(root, 'docs'), join(root, 'examples'))
+    .concat(['docs', 'examples', 'tools/reliability'].map((name) => join(root, name)))
     .filter((path) => existsSync(join(path, 'package.json')));
 
 /** A hash of everything that decides what `pnpm install` produces. */

@@ -8,7 +8,7 @@ export {
   TrainingAbortedError,
   UnknownTokenIdError,
 } from './errors.js';
-export { readFolder, writeFolder } from './files.js';
+export { commitSave, finishSave, readFolder, writeFolder } from './files.js';
 export {
   type LearnedMerges,
   type LearnMergesOptions,

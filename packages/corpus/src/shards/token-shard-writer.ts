@@ -239,8 +239,15 @@ export class TokenShardWriter {
 
   private write(bytes: Uint8Array, position: number): void {
     let done = 0;
-    while (done < bytes.length) {
-      done += writeSync(this.descriptor, bytes, done, bytes.length - done, position + done);
+    try {
+      while (done < bytes.length) {
+        done += writeSync(this.descriptor, bytes, done, bytes.length - done, position + done);
+      }
+    } catch (cause) {
+      const { message } = cause as Error;
+      throw new ShardError(this.path, `cannot be written (${message}): free space, or write elsewhere`, {
+        cause,
+      });
     }
   }
 }

@@ -1,5 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { commitSave, finishSave } from '@gpt-lineage/tokenizer-bpe';
 import type { SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
 import {
   openSafetensors,
@@ -15,6 +17,7 @@ export async function directoryReader(path: string): Promise<CheckpointReader> {
   if (!info) throw new CheckpointError(path, 'no such folder');
   if (!info.isDirectory())
     throw new CheckpointError(path, 'is a file; give the folder that holds config.json');
+  await finishSave(path);
   const exists = async (name: string) => (await stat(join(path, name)).catch(() => undefined)) !== undefined;
   return {
     path,
@@ -35,50 +38,84 @@ export async function directoryReader(path: string): Promise<CheckpointReader> {
   };
 }
 
-/** @throws {CheckpointError} the folder cannot be made or written to */
+const indexName = 'model.safetensors.index.json';
+const weightsName = 'model.safetensors';
+
+/**
+ * Every file is written and flushed under a temporary name; `commit` renames them together, so that a process killed
+ * at any moment leaves one whole save.
+ *
+ * @throws {CheckpointError} the folder cannot be made or written to
+ */
 export async function directoryWriter(path: string): Promise<CheckpointWriter> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (cause) {
-    throw new CheckpointError(path, `the folder cannot be created (${(cause as Error).message})`, { cause });
-  }
-  const guarded = async (name: string, write: () => Promise<void>) => {
+  const renames: Record<string, string> = {};
+  const removals: string[] = [];
+  const guarded = async <T>(name: string, write: () => Promise<T>): Promise<T> => {
     try {
-      await write();
+      return await write();
     } catch (cause) {
+      for (const temporary of Object.keys(renames)) await rm(join(path, temporary), { force: true });
       throw new CheckpointError(join(path, name), `cannot be written (${(cause as Error).message})`, {
         cause,
       });
     }
   };
+  try {
+    await mkdir(path, { recursive: true });
+    await finishSave(path);
+  } catch (cause) {
+    throw new CheckpointError(path, `the folder cannot be created (${(cause as Error).message})`, { cause });
+  }
+  /** Where to write what will be called `name`. */
+  const pathFor = (name: string): string => {
+    const temporary = `.${name}.${randomBytes(4).toString('hex')}.tmp`;
+    renames[temporary] = name;
+    return join(path, temporary);
+  };
   return {
     path,
-    writeText: (name, text) => guarded(name, () => atomicText(join(path, name), text)),
+    writeText: (name, text) => guarded(name, () => flushed(pathFor(name), text)),
     writeWeights: (tensors, metadata, maxShardBytes) =>
-      guarded('model.safetensors', async () => {
-        if (maxShardBytes === undefined) {
-          await writeSafetensorsFile(join(path, 'model.safetensors'), tensors, { metadata });
-          await rm(join(path, indexName), { force: true });
-        } else await writeShards(path, tensors, metadata, maxShardBytes);
+      guarded(weightsName, async () => {
+        const shards = maxShardBytes === undefined ? [tensors] : shardsOf(tensors, maxShardBytes);
+        const number = (n: number) => String(n).padStart(5, '0');
+        const weightMap: Record<string, string> = {};
+        for (const [at, shard] of shards.entries()) {
+          const file =
+            maxShardBytes === undefined
+              ? weightsName
+              : `model-${number(at + 1)}-of-${number(shards.length)}.safetensors`;
+          await writeSafetensorsFile(pathFor(file), shard, { metadata });
+          for (const name of Object.keys(shard)) weightMap[name] = file;
+        }
+        if (maxShardBytes !== undefined) {
+          const index = { metadata: { total_size: totalBytes(tensors), ...metadata }, weight_map: weightMap };
+          await flushed(pathFor(indexName), `${JSON.stringify(index, null, 2)}\n`);
+        }
+        // Weights of an earlier save in another division would be read in place of these.
+        const written = new Set(Object.values(renames));
+        const weights = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
+        removals.push(...(await readdir(path)).filter((file) => weights.test(file) && !written.has(file)));
       }),
+    commit: () => guarded('config.json', () => commitSave(path, { renames, removals })),
   };
 }
 
-const indexName = 'model.safetensors.index.json';
+const bytesOf = ({ shape }: SafetensorsInput): number =>
+  4 * shape.reduce((product, size) => product * size, 1);
 
-/** Shards first, then the index that names them; a single file of an earlier save goes last, as it would win. */
-async function writeShards(
-  path: string,
+const totalBytes = (tensors: Record<string, SafetensorsInput>): number =>
+  Object.values(tensors).reduce((total, tensor) => total + bytesOf(tensor), 0);
+
+/** Tensors in their order, a new shard whenever the last one is full. */
+function shardsOf(
   tensors: Record<string, SafetensorsInput>,
-  metadata: Record<string, string>,
   maxShardBytes: number,
-): Promise<void> {
+): Record<string, SafetensorsInput>[] {
   const shards: Record<string, SafetensorsInput>[] = [];
   let room = 0;
-  let total = 0;
   for (const [name, input] of Object.entries(tensors)) {
-    const bytes = 4 * input.shape.reduce((product, size) => product * size, 1);
-    total += bytes;
+    const bytes = bytesOf(input);
     if (shards.length === 0 || bytes > room) {
       shards.push({});
       room = maxShardBytes;
@@ -86,36 +123,15 @@ async function writeShards(
     shards.at(-1)![name] = input;
     room -= bytes;
   }
-  const weightMap: Record<string, string> = {};
-  const number = (n: number) => String(n).padStart(5, '0');
-  for (const [at, shard] of shards.entries()) {
-    const file = `model-${number(at + 1)}-of-${number(shards.length)}.safetensors`;
-    await writeSafetensorsFile(join(path, file), shard, { metadata });
-    for (const name of Object.keys(shard)) weightMap[name] = file;
-  }
-  const index = { metadata: { total_size: total, ...metadata }, weight_map: weightMap };
-  await atomicText(join(path, indexName), `${JSON.stringify(index, null, 2)}\n`);
-  await rm(join(path, 'model.safetensors'), { force: true });
-  const stale = (await readdir(path)).filter(
-    (file) => /^model-\d{5}-of-\d{5}\.safetensors$/.test(file) && !Object.values(weightMap).includes(file),
-  );
-  for (const file of stale) await rm(join(path, file), { force: true });
+  return shards;
 }
 
-/** Temporary file in the same folder, flushed, then renamed: a reader sees the old text or the new one. */
-async function atomicText(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.${Date.now()}.tmp`;
+async function flushed(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx');
   try {
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

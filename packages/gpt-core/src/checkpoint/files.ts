@@ -10,7 +10,7 @@ export interface CheckpointReader {
   openWeights(): Promise<SafetensorsFile | undefined>;
 }
 
-/** Where a checkpoint is written to. */
+/** Where a checkpoint is written to. Nothing of it can be seen before `commit`, all of it afterwards. */
 export interface CheckpointWriter {
   readonly path: string;
   writeText(name: string, text: string): Promise<void>;
@@ -20,4 +20,6 @@ export interface CheckpointWriter {
     metadata: Record<string, string>,
     maxShardBytes?: number,
   ): Promise<void>;
+  /** Absent where each file counts at once. */
+  commit?(): Promise<void>;
 }

@@ -186,7 +186,7 @@ export class GPT {
 
   /**
    * Writes `config.json`, `generation_config.json`, `model.safetensors`, and `tokenizer.json` when the model has a tokenizer, so that
-   * transformers loads the folder. Each file is replaced atomically, the weights last.
+   * transformers loads the folder. All files change together: a process killed at any moment leaves one whole save.
    *
    * @throws {CheckpointError} the folder cannot be written
    */
@@ -208,6 +208,7 @@ export class GPT {
       },
       options.maxShardBytes,
     );
+    await writer.commit?.();
   }
 
   /** Trainable scalars. */

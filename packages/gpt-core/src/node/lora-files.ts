@@ -108,7 +108,11 @@ export async function saveLoRA(lora: LoRA, directory: string): Promise<void> {
     modules_to_save: null,
     init_lora_weights: true,
   };
-  await writeFileAtomic(join(directory, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
+  await writeFileAtomic(join(directory, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`).catch(
+    (cause: Error) => {
+      throw new CheckpointError(directory, `cannot be written (${cause.message})`, { cause });
+    },
+  );
 }
 
 async function readConfig(directory: string): Promise<z.infer<typeof schema>> {

@@ -1,14 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { GptLineageError } from '../lineage-error.js';
+import { SafetensorsError } from '../safetensors/errors.js';
 
 /**
  * Writes `path` so that a reader sees the old file or the new one, never a part: a temporary file in the same
  * folder, fsync, rename. The temporary file is removed when `write` throws.
+ *
+ * @throws {SafetensorsError} when the disk is full or the folder cannot be written to
  */
 export async function atomicWrite(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
-  const file = await open(temporary, 'wx');
+  const file = await open(temporary, 'wx').catch((cause: Error) => {
+    throw unwritable(path, cause);
+  });
   try {
     await write(file);
     await file.sync();
@@ -17,6 +23,12 @@ export async function atomicWrite(path: string, write: (file: FileHandle) => Pro
   } catch (error) {
     await file.close().catch(() => undefined);
     await rm(temporary, { force: true });
-    throw error;
+    throw unwritable(path, error as Error);
   }
+}
+
+function unwritable(path: string, cause: Error): Error {
+  if (GptLineageError.isInstance(cause) || !('syscall' in cause)) return cause;
+  const problem = `cannot be written (${cause.message}): free space, or write elsewhere`;
+  return new SafetensorsError(path, problem, { cause });
 }
