@@ -95,7 +95,10 @@ await main(async () => {
     return output.trim().split('\n').slice(-2)[0];
   });
   await check('reliability, short', async () => {
-    const { output } = await run(process.execPath, ['tools/reliability/main.mjs', '--short'], { cwd: root, env });
+    const { output } = await run(process.execPath, ['tools/reliability/main.mjs', '--short'], {
+      cwd: root,
+      env,
+    });
     return output.trim().split('\n').pop();
   });
   await check('documentation site', async () => {
