@@ -105,14 +105,16 @@ export type GPTConfigInput = Omit<Partial<GPTConfig>, 'layerPattern' | 'vision'>
   readonly layerPattern?: readonly LayerAttentionInput[] | LayerAttentionInput;
 };
 
-const size = z.number().int().min(1);
+/** Tensor shapes are 32-bit numbers. */
+const size = z.number().int().min(1).max(2 ** 31 - 1);
 const chance = z.number().min(0).lt(1);
 const tokenId = z.number().int().min(0).nullable();
 
 const schema = z.strictObject({
   vocabSize: size.default(50257),
   contextLength: size.default(1024),
-  nLayer: size.default(12),
+  // Far above any model; a damaged file must not make a table of a billion layers.
+  nLayer: size.max(10_000).default(12),
   nHead: size.default(12),
   nKvHead: size.optional(),
   nEmbd: size.default(768),
@@ -127,7 +129,7 @@ const schema = z.strictObject({
   layerPattern: z.unknown().optional(),
   scaleAttention: z.boolean().default(true),
   qkvBias: z.boolean().default(true),
-  memoryLength: z.number().int().min(0).default(0),
+  memoryLength: z.number().int().min(0).max(2 ** 31 - 1).default(0),
   embeddingDropout: chance.default(0),
   attentionDropout: chance.default(0),
   residualDropout: chance.default(0),
