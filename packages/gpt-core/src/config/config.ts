@@ -106,7 +106,8 @@ export type GPTConfigInput = Omit<Partial<GPTConfig>, 'layerPattern' | 'vision'>
 };
 
 /** Tensor shapes are 32-bit numbers. */
-const size = z.number().int().min(1).max(2 ** 31 - 1);
+const LARGEST = 2 ** 31 - 1;
+const size = z.number().int().min(1).max(LARGEST);
 const chance = z.number().min(0).lt(1);
 const tokenId = z.number().int().min(0).nullable();
 
@@ -129,7 +130,7 @@ const schema = z.strictObject({
   layerPattern: z.unknown().optional(),
   scaleAttention: z.boolean().default(true),
   qkvBias: z.boolean().default(true),
-  memoryLength: z.number().int().min(0).max(2 ** 31 - 1).default(0),
+  memoryLength: z.number().int().min(0).max(LARGEST).default(0),
   embeddingDropout: chance.default(0),
   attentionDropout: chance.default(0),
   residualDropout: chance.default(0),
