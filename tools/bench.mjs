@@ -10,15 +10,16 @@ const args = process.argv.slice(2);
 const jsonAt = args.indexOf('--json');
 const jsonFile = jsonAt >= 0 ? args[jsonAt + 1] : undefined;
 const names = args.filter((arg, index) => !arg.startsWith('--') && (jsonAt < 0 || index !== jsonAt + 1));
-const packages = readdirSync(join(root, 'packages')).filter(
-  (name) => names.length === 0 || names.includes(name),
-);
-const benches = packages.flatMap((name) => {
-  const folder = join(root, 'packages', name, 'bench');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
+const packages = ['packages', 'apps']
+  .flatMap((group) =>
+    readdirSync(join(root, group)).map((name) => ({ name, folder: join(root, group, name) })),
+  )
+  .filter(({ name }) => names.length === 0 || names.includes(name));
+const benches = packages.flatMap(({ name, folder }) => {
+  if (!existsSync(join(folder, 'bench'))) return [];
+  return readdirSync(join(folder, 'bench'))
     .filter((file) => file.endsWith('.bench.ts'))
-    .map((file) => ({ name, folder: join(root, 'packages', name), file: join('bench', file) }));
+    .map((file) => ({ name, folder, file: join('bench', file) }));
 });
 
 /** Runs one bench with its output shown, and returns the JSON object of its last line. */
@@ -45,7 +46,10 @@ function runBench({ folder, file }) {
 
 await main(async () => {
   if (benches.length === 0)
-    throw new StepError(`no bench in: ${names.join(', ')}`, `packages: ${packages.join(', ')}`);
+    throw new StepError(
+      `no bench in: ${names.join(', ')}`,
+      `packages: ${packages.map(({ name }) => name).join(', ')}`,
+    );
   const results = [];
   for (const bench of benches) {
     console.log(`\n# ${bench.name}: ${bench.file}`);

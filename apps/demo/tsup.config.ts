@@ -3,7 +3,7 @@ import { library } from '../../tsup.shared.js';
 
 export default defineConfig(
   library({
-    entry: { cli: 'src/cli/main.ts' },
+    entry: { cli: 'src/cli/main.ts', 'job-runner': 'src/jobs/runner.ts' },
     format: ['esm'],
     platform: 'node',
     dts: false,
