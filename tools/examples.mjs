@@ -19,5 +19,13 @@ await main(async () => {
       throw new StepError(`examples/${file} has ${lines} lines`, `keep it below ${MOST_LINES}`);
     await run('tsx', [file], { cwd: folder, env: environment(), fix: `see examples/${file}` });
   }
-  console.log(`${files.length} examples ran`);
+  const page = only.length === 0 || only.includes('browser-inference');
+  if (page) {
+    const { output } = await run(process.execPath, ['browser-inference/check.mjs'], {
+      cwd: folder,
+      env: environment(),
+    });
+    for (const line of output.split('\n').filter((text) => /skipped: /.test(text))) console.log(line);
+  }
+  console.log(`${files.length + Number(page)} examples ran`);
 });
