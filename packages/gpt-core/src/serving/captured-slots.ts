@@ -1,76 +1,76 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { GPT } from '../model/gpt.js';
-import { SlotPrograms, type SlotStep } from './slot-programs.js';
 import type { SlotRead, Slots } from './slots.js';
 
-/** Above this many parameters compiled steps are few, as each holds a copy of the weights. */
-const largeModel = 50e6;
+/**
+ * Rows of one step. With two to eight, logits of a row do not depend on its neighbours, to the last bit: a matrix
+ * product of one row, or of many, sums in another order.
+ */
+const fewest = 2;
+const most = 8;
 
 /**
- * Slots for compiled steps. Keys and values stand in plain arrays, a row for each slot, that the steps read where they
- * are; a step of several slots covers the rows from the first of them to the last.
+ * Slots for the compiled step. Keys and values stand in plain arrays, a row for each slot, that the step reads and
+ * writes where they are; a step of several slots covers the rows from the first of them to the last. Rows between that
+ * have nothing to read write behind their end, where their next token will go.
  */
 export class CapturedSlots implements Slots {
   readonly count: number;
   readonly capacity: number;
   readonly #model: GPT;
-  readonly #programs: SlotPrograms;
-  /** Rows of a step. Two at least: see `SlotPrograms`. */
-  readonly #batches: readonly number[];
-  readonly #chunks: readonly number[];
-  /** For each layer `[rows, nKvHead, headDim, capacity]` */
+  readonly #rows: number;
+  /** For each layer `[rows, nKvHead, capacity + 1, width]` */
   readonly #keys: Float32Array[];
-  /** For each layer `[rows, nKvHead, capacity, headDim]` */
   readonly #values: Float32Array[];
   readonly #rowSize: number;
   readonly #rowOf: number[];
+  /** Tokens by row */
   readonly #lengths: number[];
 
   constructor(model: GPT, count: number, capacity: number) {
     const { nLayer, nKvHead, nEmbd, nHead } = model.config;
-    const large = model.parameterCount > largeModel;
     this.#model = model;
     this.count = count;
     this.capacity = capacity;
-    this.#programs = new SlotPrograms(model, capacity);
-    this.#batches = large ? [2, 8] : [2, 4, 8];
-    this.#chunks = (large ? [64] : [8, 64, 256]).filter((length, at) => at === 0 || length < 4 * capacity);
-    this.#rowSize = nKvHead * (nEmbd / nHead) * capacity;
-    const rows = Math.max(count, this.#batches[0]!);
-    this.#keys = Array.from({ length: nLayer }, () => new Float32Array(rows * this.#rowSize));
-    this.#values = Array.from({ length: nLayer }, () => new Float32Array(rows * this.#rowSize));
+    this.#rows = Math.max(count, fewest);
+    // The runtime takes a head's numbers by eights.
+    const width = 8 * Math.ceil(nEmbd / nHead / 8);
+    this.#rowSize = nKvHead * (capacity + 1) * width;
+    const allocate = () => Array.from({ length: nLayer }, () => new Float32Array(this.#rows * this.#rowSize));
+    this.#keys = allocate();
+    this.#values = allocate();
     this.#rowOf = Array.from({ length: count }, (_, slot) => slot);
-    this.#lengths = new Array<number>(count).fill(0);
+    this.#lengths = new Array<number>(this.#rows).fill(0);
   }
 
   length(slot: number): number {
-    return this.#lengths[slot]!;
+    return this.#lengths[this.#rowOf[slot]!]!;
   }
 
   keep(slot: number, length: number): number {
-    this.#lengths[slot] = Math.min(length, this.#lengths[slot]!);
-    return this.#lengths[slot]!;
+    const row = this.#rowOf[slot]!;
+    this.#lengths[row] = Math.min(length, this.#lengths[row]!);
+    return this.#lengths[row];
   }
 
   copy(from: number, to: number, length: number): number {
-    const [source, target] = [this.#rowOf[from]! * this.#rowSize, this.#rowOf[to]! * this.#rowSize];
+    const [source, target] = [this.#rowOf[from]!, this.#rowOf[to]!];
+    const size = this.#rowSize;
     for (const rows of [...this.#keys, ...this.#values]) {
-      rows.copyWithin(target, source, source + this.#rowSize);
+      rows.copyWithin(target * size, source * size, (source + 1) * size);
     }
-    this.#lengths[to] = Math.min(length, this.#lengths[from]!);
-    return this.#lengths[to]!;
+    this.#lengths[target] = Math.min(length, this.#lengths[source]!);
+    return this.#lengths[target];
   }
 
   longest(all: boolean): number {
-    // Predictions after every token of a long part would be large.
-    return all ? Math.max(...this.#chunks.filter((length) => length <= 64)) : this.#chunks.at(-1)!;
+    // Scores take `nHead * length * total` numbers, logits after every token `length * vocabSize`.
+    return all ? 128 : 512;
   }
 
   async extend({ slot, tokenIds }: SlotRead, all: boolean): Promise<Float32Array[]> {
-    const length = this.#chunks.find((size) => size >= tokenIds.length) ?? this.#chunks.at(-1)!;
-    const step = await this.#programs.step(1, length, all);
-    const logits = await this.#run(step, this.#rowOf[slot]!, 1, length, [{ slot, tokenIds }]);
-    return logits[0]!.slice(0, all ? tokenIds.length : 1);
+    const asked = Int32Array.from(all ? tokenIds.keys() : [tokenIds.length - 1]);
+    return this.#run(this.#rowOf[slot]!, [tokenIds], asked);
   }
 
   async advance(reads: readonly SlotRead[]): Promise<Float32Array[]> {
@@ -78,48 +78,38 @@ export class CapturedSlots implements Slots {
     const order = reads.map((read, at) => ({ read, at, row: this.#rowOf[read.slot]! }));
     order.sort((a, b) => a.row - b.row);
     const results: Float32Array[] = new Array(reads.length);
-    const widest = this.#batches.at(-1)!;
     for (let from = 0; from < order.length; ) {
       const first = order[from]!.row;
       let to = from + 1;
-      while (to < order.length && order[to]!.row < first + widest) to += 1;
+      while (to < order.length && order[to]!.row < first + most) to += 1;
       const group = order.slice(from, to);
-      const batch = this.#batchFor(group.at(-1)!.row - first + 1);
-      const start = Math.max(0, Math.min(first, this.#rows - batch));
-      const step = await this.#programs.step(Math.min(batch, this.#rows), 1, false);
+      const batch = Math.max(fewest, group.at(-1)!.row - first + 1);
+      const start = Math.min(first, this.#rows - batch);
+      const tokens: (readonly number[])[] = Array.from({ length: batch }, () => []);
+      for (const { read, row } of group) tokens[row - start] = read.tokenIds;
       const logits = await this.#run(
-        step,
         start,
-        Math.min(batch, this.#rows),
-        1,
-        group.map(({ read }) => read),
+        tokens,
+        Int32Array.from(group, ({ row }) => row - start),
       );
       group.forEach(({ at }, i) => {
-        results[at] = logits[i]![0]!;
+        results[at] = logits[i]!;
       });
       from = to;
     }
     return results;
   }
 
-  get #rows(): number {
-    return this.#keys[0]!.length / this.#rowSize;
-  }
-
-  #batchFor(rows: number): number {
-    return this.#batches.find((batch) => batch >= rows) ?? this.#batches.at(-1)!;
-  }
-
-  /** Moves rows together while that makes the step smaller. */
+  /** Moves rows together where a step would be half empty otherwise. */
   #compact(slots: readonly number[]): void {
+    if (slots.length > most) return;
     for (;;) {
       const rows = slots.map((slot) => this.#rowOf[slot]!).sort((a, b) => a - b);
       const [first, last] = [rows[0]!, rows.at(-1)!];
-      const steps = (span: number) =>
-        span > this.#batches.at(-1)! ? Number.POSITIVE_INFINITY : this.#batchFor(span);
-      if (steps(last - first + 1) <= steps(rows.length) || rows.length > this.#batches.at(-1)!) return;
+      const span = last - first + 1;
+      if (span <= fewest || (span <= most && span < 2 * rows.length)) return;
       const used = new Set(rows);
-      const hole = Array.from({ length: last - first }, (_, i) => first + i).find((row) => !used.has(row))!;
+      const hole = Array.from({ length: span }, (_, i) => first + i).find((row) => !used.has(row))!;
       this.#swap(last, hole);
     }
   }
@@ -131,93 +121,69 @@ export class CapturedSlots implements Slots {
       rows.copyWithin(a * size, b * size, (b + 1) * size);
       rows.set(kept, b * size);
     }
+    const [lengthA, lengthB] = [this.#lengths[a]!, this.#lengths[b]!];
+    this.#lengths[a] = lengthB;
+    this.#lengths[b] = lengthA;
     const [slotA, slotB] = [this.#rowOf.indexOf(a), this.#rowOf.indexOf(b)];
     if (slotA >= 0) this.#rowOf[slotA] = b;
     if (slotB >= 0) this.#rowOf[slotB] = a;
   }
 
-  /** One compiled step over the rows from `start` on. @returns for each read, for each asked position: logits */
+  /**
+   * One step over the rows from `start` on.
+   *
+   * @param tokens for each row; none where a row only stands between others
+   * @param asked places in the flattened tokens after which logits are wanted
+   */
   async #run(
-    step: SlotStep,
     start: number,
-    batch: number,
-    length: number,
-    reads: readonly SlotRead[],
-  ): Promise<Float32Array[][]> {
+    tokens: readonly (readonly number[])[],
+    asked: Int32Array,
+  ): Promise<Float32Array[]> {
+    const batch = tokens.length;
+    const length = Math.max(...tokens.map((ids) => ids.length));
     const tokenIds = new Int32Array(batch * length);
     const positionIds = new Int32Array(batch * length);
-    const filled = new Int32Array(batch);
-    const asked = new Int32Array(batch);
-    const last = this.#model.config.contextLength - 1;
-    const places = reads.map(({ slot }) => this.#rowOf[slot]! - start);
-    reads.forEach(({ slot, tokenIds: ids }, at) => {
-      const row = places[at]!;
-      filled[row] = this.#lengths[slot]!;
-      asked[row] = ids.length - 1;
+    const last = new Int32Array(batch);
+    const end = this.#model.config.contextLength - 1;
+    tokens.forEach((ids, row) => {
+      const known = this.#lengths[start + row]!;
+      last[row] = known + length - 1;
       tokenIds.set(ids, row * length);
-      for (let i = 0; i < length; i++) positionIds[row * length + i] = Math.min(filled[row]! + i, last);
+      for (let i = 0; i < length; i++) positionIds[row * length + i] = Math.min(known + i, end);
     });
-    const rows = (all: Float32Array) => all.subarray(start * this.#rowSize, (start + batch) * this.#rowSize);
-    const output = await step(
-      tokenIds,
-      positionIds,
-      filled,
-      asked,
-      this.#keys.map(rows),
-      this.#values.map(rows),
-    );
+    const slots = Int32Array.from({ length: Math.max(...last) + 1 }, (_, slot) => slot);
+    const own = (cache: Float32Array) =>
+      cache.subarray(start * this.#rowSize, (start + batch) * this.#rowSize);
+    const [keys, values] = [this.#keys.map(own), this.#values.map(own)];
+    const step = this.#model.decodePrograms.step('float32');
+    const output = await step(tokenIds, positionIds, last, slots, asked, keys, values);
     try {
-      this.#store(output.fresh.dataSync() as Float32Array, batch, length, reads, places);
+      keys.forEach((cache, layer) => {
+        keepWritten(cache, output.keys[layer]!);
+      });
+      values.forEach((cache, layer) => {
+        keepWritten(cache, output.values[layer]!);
+      });
+      tokens.forEach((ids, row) => {
+        this.#lengths[start + row]! += ids.length;
+      });
       const logits = output.logits.dataSync() as Float32Array;
       const { vocabSize } = this.#model.config;
-      const positions = output.logits.shape[1];
-      return places.map((row) =>
-        Array.from({ length: positions }, (_, i) => {
-          const from = (row * positions + i) * vocabSize;
-          return logits.subarray(from, from + vocabSize);
-        }),
-      );
+      return Array.from(asked, (_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
     } finally {
-      tf.dispose([output.logits, output.fresh]);
+      tf.dispose([output.logits, ...output.keys, ...output.values]);
     }
   }
 
-  /** Writes new keys and values `[2 * nLayer, batch, nKvHead, length, headDim]` behind those of each read slot. */
-  #store(
-    fresh: Float32Array,
-    batch: number,
-    length: number,
-    reads: readonly SlotRead[],
-    places: readonly number[],
-  ): void {
-    const { nLayer, nKvHead, nEmbd, nHead } = this.#model.config;
-    const capacity = this.capacity;
-    const headDim = nEmbd / nHead;
-    const perHead = length * headDim;
-    reads.forEach(({ slot, tokenIds }, at) => {
-      const first = this.#lengths[slot]!;
-      const rowStart = this.#rowOf[slot]! * this.#rowSize;
-      const count = tokenIds.length;
-      for (let layer = 0; layer < nLayer; layer++) {
-        const keys = this.#keys[layer]!;
-        const values = this.#values[layer]!;
-        for (let head = 0; head < nKvHead; head++) {
-          const target = rowStart + head * headDim * capacity;
-          const keyFrom = ((layer * batch + places[at]!) * nKvHead + head) * perHead;
-          for (let i = 0; i < count; i++) {
-            const from = keyFrom + i * headDim;
-            for (let d = 0, to = target + first + i; d < headDim; d++, to += capacity)
-              keys[to] = fresh[from + d]!;
-          }
-          const valueFrom = (((nLayer + layer) * batch + places[at]!) * nKvHead + head) * perHead;
-          values.set(fresh.subarray(valueFrom, valueFrom + count * headDim), target + first * headDim);
-        }
-      }
-      this.#lengths[slot] = first + count;
-    });
-  }
-
   dispose(): void {
-    this.#programs.dispose();
+    this.#keys.length = 0;
+    this.#values.length = 0;
   }
+}
+
+/** Where the runtime could not write into the cache, it made a new one. */
+function keepWritten(cache: Float32Array, written: tf.Tensor): void {
+  const values = written.dataSync() as Float32Array;
+  if (values !== cache) cache.set(values);
 }
