@@ -145,11 +145,14 @@ export const presets = {
 
 export type PresetName = keyof typeof presets;
 
+/** Far above any model: a damaged file must not make a list of a billion layers. */
+const MOST_LAYERS = 10_000;
+
 /** Checks a config field by field. @throws {ClipConfigError} */
 export function validateConfig(config: ClipConfig): ClipConfig {
-  const integer = (field: string, value: number, minimum = 1) => {
-    if (!Number.isSafeInteger(value) || value < minimum) {
-      throw new ClipConfigError(field, `must be an integer ≥ ${minimum}, received ${value}`);
+  const integer = (field: string, value: number, minimum = 1, maximum = 2 ** 31 - 1) => {
+    if (!Number.isSafeInteger(value) || value < minimum || value > maximum) {
+      throw new ClipConfigError(field, `must be an integer from ${minimum} to ${maximum}, received ${value}`);
     }
   };
   const divides = (field: string, value: number, divisor: number, why: string) => {
@@ -167,7 +170,7 @@ export function validateConfig(config: ClipConfig): ClipConfig {
     for (const field of ['imageSize', 'patchSize', 'nEmbd', 'nHead', 'nInner'] as const) {
       integer(`vision.${field}`, vision[field]);
     }
-    integer('vision.nLayer', vision.nLayer, 0);
+    integer('vision.nLayer', vision.nLayer, 0, MOST_LAYERS);
     divides('vision.nEmbd', vision.nEmbd, vision.nHead, 'vision.nHead');
     if (vision.imageSize < vision.patchSize) {
       throw new ClipConfigError(
@@ -178,7 +181,7 @@ export function validateConfig(config: ClipConfig): ClipConfig {
   } else if (vision) {
     for (const field of ['imageSize', 'width', 'nHead'] as const) integer(`vision.${field}`, vision[field]);
     vision.layers.forEach((count, i) => {
-      integer(`vision.layers[${i}]`, count);
+      integer(`vision.layers[${i}]`, count, 1, MOST_LAYERS);
     });
     divides('vision.imageSize', vision.imageSize, 32, 'the total stride');
     divides('vision.width', vision.width, 2, 'two, for the stem,');
@@ -188,7 +191,7 @@ export function validateConfig(config: ClipConfig): ClipConfig {
     for (const field of ['contextLength', 'vocabSize', 'nEmbd', 'nHead', 'nInner'] as const) {
       integer(`text.${field}`, text[field]);
     }
-    integer('text.nLayer', text.nLayer, 0);
+    integer('text.nLayer', text.nLayer, 0, MOST_LAYERS);
     divides('text.nEmbd', text.nEmbd, text.nHead, 'text.nHead');
     for (const field of ['eosTokenId', 'bosTokenId', 'padTokenId'] as const) {
       integer(`text.${field}`, text[field], 0);

@@ -33,8 +33,7 @@ export async function importParameter(
 ): Promise<Float32Array> {
   const expected = foreignShape(spec, foreign);
   const size = sizeOf(spec.shape);
-  const values = new Float32Array(size);
-  let offset = 0;
+  // All shapes first: a damaged config must not allocate what the file does not hold.
   for (const name of foreign.names) {
     const info = file.tensors.get(name);
     if (!info) throw new CheckpointError(`tensor "${name}" is missing (our ${spec.name})`);
@@ -44,8 +43,13 @@ export async function importParameter(
         `tensor "${name}" has shape [${info.shape}], the config needs [${expected ?? spec.shape}]`,
       );
     }
-    values.set(await file.readFloat32(name), offset);
-    offset += info.size;
+  }
+  const values = new Float32Array(size);
+  let offset = 0;
+  for (const name of foreign.names) {
+    const part = await file.readFloat32(name);
+    values.set(part, offset);
+    offset += part.length;
   }
   return permute(values, spec.shape, foreign.layout, 'import');
 }
