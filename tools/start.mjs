@@ -37,6 +37,8 @@ Sets the workspace up, trains the 4-layer character-level GPT on Tiny Shakespear
       await call('generate', out, '--prompt', prompt, '--max-tokens', '300', '--seed', '1');
     });
     console.log(`\nThe model is in ${out}. Continue a text of yours with:
-  node packages/gpt-core/dist/cli.js generate ${out} --prompt "To be"`);
+  node packages/gpt-core/dist/cli.js generate ${out} --prompt "To be"
+or talk to models, train and look inside them in the web app:
+  npm run demo -- --model ${out}`);
   });
 }
