@@ -145,6 +145,23 @@ export {
   type PromptPart,
   type TextWithImages,
 } from './multimodal/prompt.js';
+export {
+  type Choice,
+  type ChooseOptions,
+  chooseAnswer,
+  compareImages,
+  conditionOnGoodPerformance,
+  fewShotMessages,
+  type GoodPerformanceOptions,
+  gridPrompt,
+  type InstructionOptions,
+  imageInstruction,
+  type MarkedPrompt,
+  type MarkedPromptOptions,
+  markedPrompt,
+  markName,
+  parsePlace,
+} from './multimodal/prompting.js';
 export { stageFilter, type TrainingStage } from './multimodal/stages.js';
 export {
   type ExampleSegment,

@@ -17,7 +17,7 @@ import {
 } from './scene.js';
 
 /** How images and text come in. */
-export type Mode = 'text' | 'image' | 'marks' | 'compare' | 'interleaved' | 'few-shot';
+export type Mode = 'text' | 'describe' | 'image' | 'marks' | 'compare' | 'interleaved' | 'few-shot';
 
 /** One turn: what is asked (images in their place) and what the answer is. */
 export interface Turn {
@@ -325,6 +325,16 @@ export async function sample(
   switch (mode) {
     case 'text':
       return { mode, turns: Array.from({ length: most }, () => textTurn(random, pictures)) };
+    case 'describe': {
+      const scene = randomScene(random, pictures, split);
+      const image = render(scene, pictures, split, random);
+      const asked = [
+        describe(scene, random, pictures)!,
+        count(scene, random, pictures)!,
+        position(scene, random, pictures)!,
+      ];
+      return { mode, turns: asked.map((one, at) => turn(one, at === 0 ? [image] : [])) };
+    }
     case 'image': {
       const scene = randomScene(random, pictures, split);
       const image = render(scene, pictures, split, random);

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { initCompute } from '@gpt-lineage/compute';
 import {
   chatSegments,
+  type ExampleSegment,
   jinjaTemplate,
   type MultimodalDataset,
   MultimodalGPT,
@@ -31,8 +32,8 @@ import { objectSides, randomScene, render, side } from './scene.js';
 
 const { values: flags } = parseArgs({
   options: {
+    first: { type: 'string', default: '700' },
     steps: { type: 'string', default: '6000' },
-    align: { type: 'string', default: '50' },
     decay: { type: 'string', default: '300' },
     contrastive: { type: 'string', default: '150' },
     batch: { type: 'string', default: '16' },
@@ -112,6 +113,7 @@ const encoder = {
 
 /** Stage 0: the encoder learns which description belongs to which image. */
 async function contrastive(steps: number): Promise<CLIP> {
+  if (existsSync(`${flags.out}/clip`)) return CLIP.load(`${flags.out}/clip`);
   const clip = CLIP.create(encoder, { seed, preprocess });
   const trainer = new ContrastiveTrainer(
     clip,
@@ -134,11 +136,12 @@ async function contrastive(steps: number): Promise<CLIP> {
     }
   }
   trainer.dispose();
+  await clip.save(`${flags.out}/clip`);
   return clip;
 }
 
 /** Data sets of one shape each; `blind` withholds the images and keeps everything else. */
-function datasets(model: MultimodalGPT, blind: boolean): MultimodalDataset[] {
+function datasets(model: MultimodalGPT, blind: boolean, first = false): MultimodalDataset[] {
   const { imageTokens } = model.config.vision;
   const of = (name: string, modes: readonly Mode[], images: number, text: number, weight: number) => {
     const length = text + (blind ? 0 : images * imageTokens);
@@ -154,6 +157,8 @@ function datasets(model: MultimodalGPT, blind: boolean): MultimodalDataset[] {
       },
     };
   };
+  // To begin with, one image and all that is in it: the densest signal for what image tokens mean.
+  if (first) return [of('descriptions', ['describe'], 1, 56, 1)];
   return [
     of('one image', ['image', 'marks', 'marks'], 1, 84, 0.6),
     of('two images', ['compare', 'compare', 'interleaved'], 2, 64, 0.24),
@@ -163,7 +168,7 @@ function datasets(model: MultimodalGPT, blind: boolean): MultimodalDataset[] {
 }
 
 /** As many turns as fit into `text` tokens. */
-function segments({ turns }: Sample, blind: boolean, text: number) {
+function segments({ mode, turns }: Sample, blind: boolean, text: number) {
   const kept = [];
   let used = 0;
   for (const { question, answer } of turns) {
@@ -173,12 +178,19 @@ function segments({ turns }: Sample, blind: boolean, text: number) {
     const parts = blind ? question.filter((part) => typeof part === 'string') : question;
     kept.push({ role: 'user', parts }, { role: 'assistant', parts: [answer] });
   }
-  return chatSegments(template, kept);
+  const all = chatSegments(template, kept);
+  if (mode !== 'few-shot') return all;
+  // Made-up names cannot be foreseen; only the last answer follows from what was shown.
+  const isTurn = (segment: ExampleSegment) => 'text' in segment && segment.text === '<|assistant|>';
+  const last = all.map(isTurn).lastIndexOf(true);
+  return all.map((segment, at) => ('text' in segment && at < last ? { ...segment, train: false } : segment));
 }
 
 interface Phase {
   readonly name: string;
   readonly stage: TrainingStage;
+  /** Descriptions only */
+  readonly first?: boolean;
   readonly steps: number;
   readonly schedule: 'constant' | 'linear';
   readonly warmup: number;
@@ -186,12 +198,12 @@ interface Phase {
 
 /** Trains until the phase is over, or the file `finish` appears in the output folder: machines differ. */
 async function train(model: MultimodalGPT, phase: Phase) {
-  const { name, steps, ...rest } = phase;
+  const { name, steps, first, ...rest } = phase;
   const curve: { step: number; loss: number }[] = [];
   const started = process.cpuUsage();
   const finish = new AbortController();
   let sum = 0;
-  for await (const event of trainMultimodal(model, datasets(model, blind), {
+  for await (const event of trainMultimodal(model, datasets(model, blind, first), {
     ...rest,
     steps,
     batchSize,
@@ -201,6 +213,8 @@ async function train(model: MultimodalGPT, phase: Phase) {
     betas: [0.9, 0.98],
     seed: seed + name.length,
     precision,
+    // The encoder has learned something already.
+    learningRateScale: (name) => (/^(vision_tower|multi_modal)/.test(name) ? 0.4 : 1),
     signal: finish.signal,
   })) {
     if (event.type !== 'step') continue;
@@ -229,6 +243,7 @@ const config = {
   nHead: 4,
   nEmbd: 128,
   positions: 'learned',
+  initializerRange: 0.05,
   eosTokenId: endId,
   vision: { projector: 'mlp' },
 } as const;
@@ -245,32 +260,13 @@ console.log(
 );
 await save(model);
 const curves: Record<string, unknown> = {};
+// No stage `align`: with a language model that knows nothing yet, a projector alone can only learn to say one thing
+// very loudly, and what it says is hard to unlearn.
+const stage = blind ? 'instruct' : 'full';
 const phases: Phase[] = [
-  ...(blind
-    ? []
-    : [
-        {
-          name: 'align',
-          stage: 'align',
-          steps: Number(flags.align),
-          schedule: 'constant',
-          warmup: 10,
-        } as const,
-      ]),
-  {
-    name: 'main',
-    stage: blind ? 'instruct' : 'full',
-    steps: Number(flags.steps),
-    schedule: 'constant',
-    warmup: 50,
-  },
-  {
-    name: 'decay',
-    stage: blind ? 'instruct' : 'full',
-    steps: Number(flags.decay),
-    schedule: 'linear',
-    warmup: 20,
-  },
+  { name: 'describe', stage, first: true, steps: Number(flags.first), schedule: 'constant', warmup: 100 },
+  { name: 'main', stage, steps: Number(flags.steps), schedule: 'constant', warmup: 100 },
+  { name: 'decay', stage, steps: Number(flags.decay), schedule: 'linear', warmup: 20 },
 ];
 for (const phase of phases) curves[phase.name] = await train(model, phase);
 const { user, system } = process.cpuUsage(started);

@@ -126,6 +126,14 @@ function parsePart(part: unknown, field: string): PromptPart | ImageReference {
   );
 }
 
+/** Tells a list of messages from a list of texts and images. */
+export function isMessages<Other>(
+  value: Other | readonly MultimodalMessage[],
+): value is readonly MultimodalMessage[] {
+  const [first] = Array.isArray(value) ? (value as readonly unknown[]) : [];
+  return typeof first === 'object' && first !== null && 'role' in first;
+}
+
 async function readImage({ url, field }: ImageReference, options: ReadMessagesOptions): Promise<RawImage> {
   const { loadImage, maxImageBytes = 20 * 2 ** 20, maxImages: _, ...decode } = options;
   let source: Uint8Array | RawImage;

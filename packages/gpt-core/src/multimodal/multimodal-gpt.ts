@@ -17,7 +17,7 @@ import {
   saveMultimodal,
 } from './checkpoint.js';
 import { featureShape, imageFeatures } from './image-features.js';
-import { type MultimodalMessage, parseMessages } from './messages.js';
+import { isMessages, type MultimodalMessage, parseMessages } from './messages.js';
 import { projectFeatures } from './projector.js';
 import { type MultimodalPrompt, type Piece, partsOf, piecesOf } from './prompt.js';
 
@@ -245,12 +245,12 @@ export class MultimodalGPT implements Disposable {
    * Log-likelihoods of completions, as `GPT.score`: `completions[i]` (or each of its entries) given `prompts[i]`.
    */
   score(
-    prompts: readonly MultimodalPrompt[],
+    prompts: readonly (MultimodalPrompt | PreparedChat)[],
     completions: readonly string[],
     options?: ScoreOptions,
   ): Promise<CompletionScore[]>;
   score(
-    prompts: readonly MultimodalPrompt[],
+    prompts: readonly (MultimodalPrompt | PreparedChat)[],
     completions: readonly (readonly string[])[],
     options?: ScoreOptions,
   ): Promise<CompletionScore[][]>;
@@ -394,14 +394,6 @@ type Prepared = Pick<PreparedChat, 'pieces'>;
 
 function isPrepared(prompt: MultimodalPrompt | Prepared): prompt is Prepared {
   return typeof prompt === 'object' && 'pieces' in prompt;
-}
-
-function isMessages(
-  prompt: MultimodalPrompt | PreparedChat | readonly MultimodalMessage[],
-): prompt is readonly MultimodalMessage[] {
-  if (!Array.isArray(prompt)) return false;
-  const [first] = prompt as readonly unknown[];
-  return typeof first === 'object' && first !== null && 'role' in first;
 }
 
 function reserveOf({ maxTokens, maxNewTokens }: GenerateOptions): number {

@@ -1,5 +1,5 @@
 import type { PixelValues, RawImage } from '@gpt-lineage/vision-clip';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { describe } from '../config/describe.js';
 import { DataError } from '../data/errors.js';
 import { hash32, uniform } from '../data/random.js';
@@ -161,7 +161,15 @@ function lossOf(
     labels: tf.Tensor2D;
     pixels?: tf.Tensor4D;
   };
-  return model.loss(tokenIds, labels, pixels, { ...options, labelsShifted: true, ignoreIndex: IGNORE_INDEX });
+  const loss = model.loss(tokenIds, labels, pixels, {
+    ...options,
+    labelsShifted: true,
+    ignoreIndex: IGNORE_INDEX,
+  });
+  if (pixels) return loss;
+  // Text alone does not reach the projector; a stage that trains nothing else still needs a gradient: zero.
+  const bias = model.variables.get('multi_modal_projector.linear_1.bias')!;
+  return tf.add(loss, tf.mul(tf.sum(bias), 0)) as tf.Scalar;
 }
 
 /** Which data set a uniform number falls on. */
