@@ -34,7 +34,9 @@ export async function security({ app, options }: Pick<Routes, 'app' | 'options'>
         `This server answers to localhost, not to ${request.hostname}.`,
       );
     }
-    const needsKey = /^\/(v1|api|tokenize|detokenize|metrics|checkpoints)(\/|$|\?)/.test(request.url);
+    const needsKey = /^\/(v1|api|tokenize|detokenize|tokenizer_info|metrics|checkpoints)(\/|$|\?)/.test(
+      request.url,
+    );
     if (keys.length === 0 || !needsKey || request.method === 'OPTIONS') return;
     const [, token = ''] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
     const given = digest(token);

@@ -47,24 +47,18 @@ print(json.dumps([whole.choices[0].message.content == text, len(scored.choices[0
 });
 
 describe.skipIf(!withHarness)('lm-evaluation-harness', () => {
-  it('scores through local-completions what the library scores', async () => {
-    // The harness's own client; tokens as the server counts them.
+  it('scores and generates through local-completions what the library does', async () => {
     const program = `
 import json, sys
 from lm_eval.models.openai_completions import LocalCompletionsAPI
 from lm_eval.api.instance import Instance
 
-class Bytes(LocalCompletionsAPI):
-    def tok_encode(self, string, **kwargs):
-        return list(string.encode()) if isinstance(string, str) else [list(s.encode()) for s in string]
-
-model = Bytes(model="tiny", base_url=sys.argv[1] + "/v1/completions", tokenizer_backend=None,
-              tokenized_requests=False, batch_size=2, num_concurrent=1, max_length=200)
+model = LocalCompletionsAPI(model="tiny", base_url=sys.argv[1] + "/v1/completions", tokenizer_backend="remote",
+                            tokenized_requests=True, batch_size=2, max_length=200)
 pairs = [("The cat", " sat"), ("One and", " two")]
-requests = [((a, b), list(a.encode()), list(b.encode())) for a, b in pairs]
-scores = model._loglikelihood_tokens(requests)
-instance = Instance("generate_until", {}, ("Once", {"until": ["zzz"], "max_gen_toks": 6, "temperature": 0}), 0)
-text = model.generate_until([instance])
+scores = model.loglikelihood([Instance("loglikelihood", {}, pair, at) for at, pair in enumerate(pairs)])
+arguments = ("Once", {"until": ["zzz"], "max_gen_toks": 6, "temperature": 0})
+text = model.generate_until([Instance("generate_until", {}, arguments, 0)])
 print(json.dumps([[list(score) for score in scores], text]))
 `;
     const { stdout } = await execute(python, ['-c', program, server.url], {

@@ -40,7 +40,7 @@ export class JobManager {
   readonly #jobs = new Map<string, Job>();
 
   /** @throws {ApiError} 429: enough is running */
-  start(make: (id: string) => JobSpec, onSaved?: (id: string, path: string) => void): string {
+  start(make: (id: string) => JobSpec, onSaved?: (id: string, path: string) => Promise<void>): string {
     const running = [...this.#jobs.values()].filter(
       ({ status }) => status === 'running' || status === 'paused',
     );
@@ -66,12 +66,17 @@ export class JobManager {
     for (const [old, { status }] of this.#jobs) {
       if (this.#jobs.size > mostKept && status !== 'running' && status !== 'paused') this.#jobs.delete(old);
     }
+    // One after the other: who reads of the end finds the saved model.
+    let order = Promise.resolve();
     child.on('message', (event: JobEvent) => {
-      if (event.type === 'saved') onSaved?.(id, event.path as string);
-      this.#note(job, event);
+      order = order.then(async () => {
+        if (event.type === 'saved') await onSaved?.(id, event.path as string);
+        this.#note(job, event);
+      });
     });
     child.on('error', (error) => this.#note(job, { type: 'error', message: error.message }));
-    child.on('exit', (code, signal) => {
+    child.on('exit', async (code, signal) => {
+      await order;
       if (job.status !== 'running' && job.status !== 'paused') return;
       if (signal === 'SIGKILL' || signal === 'SIGTERM') this.#note(job, { type: 'end', reason: 'aborted' });
       else

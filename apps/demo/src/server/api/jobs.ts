@@ -29,8 +29,8 @@ export function jobRoutes({ app, registry, options }: Routes): JobManager {
     throw badRequest('model', `The model ${name} does not generate text.`);
   };
   // A finished model can be talked to.
-  const onSaved = (id: string, path: string) => {
-    registry.add(path, id).catch((error: Error) => app.log.error(error));
+  const onSaved = async (id: string, path: string) => {
+    await registry.add(path, id).catch((error: Error) => app.log.error(error));
   };
 
   app.post(

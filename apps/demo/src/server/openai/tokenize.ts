@@ -11,6 +11,9 @@ const tokenizeRequest = z.looseObject({
   messages: optional(z.array(z.looseObject({ role: z.string(), content: z.string() })).min(1)),
   add_generation_prompt: optional(z.boolean()),
   return_token_strs: optional(z.boolean()),
+  special: optional(z.boolean()).describe(
+    'Recognise special tokens in the prompt. Default `true`, as in vLLM',
+  ),
 });
 const tokenizeResponse = z.object({
   count: z.int(),
@@ -19,7 +22,7 @@ const tokenizeResponse = z.object({
   token_strs: z.array(z.string()).nullable(),
 });
 
-/** `POST /tokenize` and `POST /detokenize`, shaped as vLLM's */
+/** `POST /tokenize`, `POST /detokenize` and `GET /tokenizer_info`, shaped as vLLM's */
 export function tokenizeRoutes({ app, registry, options }: Routes): void {
   app.post(
     '/tokenize',
@@ -42,7 +45,7 @@ export function tokenizeRoutes({ app, registry, options }: Routes): void {
         throw badRequest('prompt', `The prompt has ${length} characters.`);
       const tokens = body.messages
         ? chat.encode(body.messages, body.add_generation_prompt ?? true)
-        : gpt.encode(body.prompt!);
+        : gpt.encode(body.prompt!, body.special === false ? {} : { allowedSpecial: 'all' });
       const texts = new TokenTexts(gpt.tokenizer);
       return {
         count: tokens.length,
@@ -73,6 +76,30 @@ export function tokenizeRoutes({ app, registry, options }: Routes): void {
         );
       }
       return { prompt: gpt.decode(body.tokens) };
+    },
+  );
+  app.get(
+    '/tokenizer_info',
+    {
+      schema: {
+        tags: ['Tokens'],
+        summary: 'Special tokens of a model',
+        querystring: z.object({ model: z.string().optional() }),
+      },
+    },
+    async ({ query }) => {
+      const { gpt, chat, card } = await registry.get(query.model);
+      const text = (id: number | null | undefined) =>
+        id === null || id === undefined || !gpt.tokenizer ? null : gpt.decode([id]);
+      const end = text(gpt.config.eosTokenId ?? gpt.tokenizer?.eosTokenId);
+      return {
+        tokenizer_class: card.tokenizer,
+        bos_token: text(gpt.config.bosTokenId) ?? end,
+        eos_token: end,
+        pad_token: null,
+        model_max_length: gpt.config.contextLength,
+        chat_template: chat.template.source ?? null,
+      };
     },
   );
 }
