@@ -3,7 +3,7 @@ import { bandPart } from './core/band-part.js';
 import { runPattern } from './core/run-pattern.js';
 import type { AttentionOptions, AttentionWithWeights } from './options.js';
 import { bandedPattern } from './patterns/pattern.js';
-import { checkInputs, checkOptionNames, checkOptions, checkPositive } from './validate.js';
+import { checkCall, checkPositive } from './validate.js';
 
 export interface BandedAttentionOptions extends AttentionOptions {
   /** Keys that a query sees, its own included: window 1 is the token itself only. */
@@ -43,9 +43,7 @@ export function bandedAttention(
   value: tf.Tensor4D,
   options: BandedAttentionOptions & { readonly returnWeights?: boolean },
 ): tf.Tensor4D | AttentionWithWeights {
-  const sizes = checkInputs(query, key, value);
-  checkOptionNames(options, ['window', 'block', 'returnWeights']);
-  checkOptions(options, sizes);
+  const sizes = checkCall(query, key, value, options, ['window', 'block', 'returnWeights']);
   checkPositive('window', options.window);
   if (options.block !== undefined) checkPositive('block', options.block);
   const { window, block = defaultBlock(window) } = options;

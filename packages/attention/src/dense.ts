@@ -7,7 +7,7 @@ import { asRank4, visibilityOf } from './core/visibility.js';
 import { attendWithWeights } from './core/weights.js';
 import type { AttentionWithWeights, DenseAttentionOptions } from './options.js';
 import { causalPattern, intersect } from './patterns/pattern.js';
-import { checkDenseOptions, checkInputs, checkOptionNames, checkOptions } from './validate.js';
+import { checkCall, checkDenseOptions } from './validate.js';
 
 const OPTIONS = ['causal', 'pattern', 'mask', 'bias', 'queryTile', 'keyTile', 'returnWeights'];
 
@@ -43,9 +43,7 @@ export function denseAttention(
   value: tf.Tensor4D,
   options: DenseAttentionOptions & { readonly returnWeights?: boolean } = {},
 ): tf.Tensor4D | AttentionWithWeights {
-  const sizes = checkInputs(query, key, value);
-  checkOptionNames(options, OPTIONS);
-  checkOptions(options, sizes);
+  const sizes = checkCall(query, key, value, options, OPTIONS);
   checkDenseOptions(options, sizes);
   const { causal = false, scale = 1 / Math.sqrt(sizes.headDim), bias, queryTile, keyTile } = options;
   const pattern =
@@ -58,6 +56,8 @@ export function denseAttention(
     causal,
     ...(queryTile === undefined ? {} : { queryTile }),
     ...(options.returnWeights ? { keyTile: sizes.keyLength } : keyTile === undefined ? {} : { keyTile }),
+    // Dropout draws per part, and must be the same with weights and without.
+    apartFromDiagonal: !options.returnWeights && !options.dropout,
   });
   return scope(() => {
     const attendOptions = {

@@ -8,14 +8,7 @@ import { additiveMask, type PositionFeatures, partMask, type Visibility } from '
 import { AttentionOptionError } from './errors.js';
 import type { AttentionOptions, AttentionWithWeights } from './options.js';
 import { blockPattern, fixedPattern, summaryPattern } from './patterns/pattern.js';
-import {
-  type AttentionSizes,
-  checkChoice,
-  checkInputs,
-  checkOptionNames,
-  checkOptions,
-  checkPositive,
-} from './validate.js';
+import { type AttentionSizes, checkCall, checkChoice, checkPositive } from './validate.js';
 
 const FACTORS = ['merged', 'block', 'summary', 'perHead'] as const;
 
@@ -69,9 +62,13 @@ export function fixedAttention(
   value: tf.Tensor4D,
   options: FixedAttentionOptions & { readonly returnWeights?: boolean },
 ): tf.Tensor4D | AttentionWithWeights {
-  const sizes = checkInputs(query, key, value);
-  checkOptionNames(options, ['stride', 'summary', 'factor', 'ownBlock', 'returnWeights']);
-  checkOptions(options, sizes);
+  const sizes = checkCall(query, key, value, options, [
+    'stride',
+    'summary',
+    'factor',
+    'ownBlock',
+    'returnWeights',
+  ]);
   const { stride, summary = 1, factor = 'merged', ownBlock = false } = options;
   checkPositive('stride', stride);
   checkPositive('summary', summary);

@@ -1,5 +1,6 @@
 export { type BandedAttentionOptions, bandedAttention } from './banded.js';
-export { type CacheLayer, KVCache, type KVCacheOptions } from './cache/kv-cache.js';
+export { KVCache, type KVCacheOptions } from './cache/kv-cache.js';
+export type { CacheLayer } from './cache/layer.js';
 export { SegmentMemory, type SegmentMemoryOptions, stopGradient } from './cache/segment-memory.js';
 export type { CachedKeys, CachedPositions } from './cache/slots.js';
 export { type ChunkedAttentionOptions, chunkedAttention } from './chunked.js';

@@ -7,14 +7,7 @@ import { alternateHeads } from './core/split-heads.js';
 import { additiveMask, type PositionFeatures, partMask, type Visibility } from './core/visibility.js';
 import type { AttentionOptions, AttentionWithWeights } from './options.js';
 import { bandedPattern, columnPattern, stridedPattern } from './patterns/pattern.js';
-import {
-  type AttentionSizes,
-  checkChoice,
-  checkInputs,
-  checkOptionNames,
-  checkOptions,
-  checkPositive,
-} from './validate.js';
+import { type AttentionSizes, checkCall, checkChoice, checkPositive } from './validate.js';
 
 const FACTORS = ['merged', 'local', 'column', 'perHead'] as const;
 
@@ -61,9 +54,7 @@ export function stridedAttention(
   value: tf.Tensor4D,
   options: StridedAttentionOptions & { readonly returnWeights?: boolean },
 ): tf.Tensor4D | AttentionWithWeights {
-  const sizes = checkInputs(query, key, value);
-  checkOptionNames(options, ['stride', 'factor', 'returnWeights']);
-  checkOptions(options, sizes);
+  const sizes = checkCall(query, key, value, options, ['stride', 'factor', 'returnWeights']);
   checkPositive('stride', options.stride);
   const { stride, factor = 'merged' } = options;
   checkChoice('factor', factor, FACTORS);

@@ -4,7 +4,7 @@ import { HIDDEN } from './core/score-part.js';
 import { additiveMask } from './core/visibility.js';
 import type { AttentionOptions, AttentionWithWeights } from './options.js';
 import { causalPattern } from './patterns/pattern.js';
-import { checkInputs, checkOptionNames, checkOptions, checkPositive } from './validate.js';
+import { checkCall, checkPositive } from './validate.js';
 
 export interface TopKAttentionOptions extends AttentionOptions {
   /** Keys that each query keeps: those with the largest scores. */
@@ -43,9 +43,7 @@ export function topKAttention(
   value: tf.Tensor4D,
   options: TopKAttentionOptions & { readonly returnWeights?: boolean },
 ): tf.Tensor4D | AttentionWithWeights {
-  const sizes = checkInputs(query, key, value);
-  checkOptionNames(options, ['k', 'returnWeights']);
-  checkOptions(options, sizes);
+  const sizes = checkCall(query, key, value, options, ['k', 'returnWeights']);
   checkPositive('k', options.k);
   const { k } = options;
   return runPattern({

@@ -48,6 +48,24 @@ export function checkInputs(query: tf.Tensor4D, key: tf.Tensor4D, value: tf.Tens
   return { batch, heads, keyHeads, queryLength, keyLength, headDim };
 }
 
+/**
+ * What every attention function checks first: inputs, option names (`own` beside the common ones), common options.
+ *
+ * @returns the sizes
+ */
+export function checkCall(
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  options: AttentionOptions,
+  own: readonly string[],
+): AttentionSizes {
+  const sizes = checkInputs(query, key, value);
+  checkOptionNames(options, own);
+  checkOptions(options, sizes);
+  return sizes;
+}
+
 const COMMON = ['scale', 'paddingMask', 'segmentIds', 'dropout', 'seed', 'queryOffset', 'keyPositions'];
 
 /** Refuses option names that nobody reads: a misspelt `window` would otherwise silently mean the default. */

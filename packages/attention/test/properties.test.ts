@@ -45,6 +45,11 @@ function variants(a: number, b: number): Variant[] {
       run: (q, k, v, o) => denseAttention(q, k, v, { ...o, causal: true }),
     },
     {
+      name: `causal by ${a} queries`,
+      pattern: causalPattern,
+      run: (q, k, v, o) => denseAttention(q, k, v, { ...o, causal: true, queryTile: a }),
+    },
+    {
       name: 'chunked',
       pattern: causalPattern,
       run: (q, k, v, o) => chunkedAttention(q, k, v, { ...o, causal: true, queryChunk: a, keyChunk: b }),

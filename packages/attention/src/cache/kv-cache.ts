@@ -3,18 +3,8 @@ import { scope } from '../core/scope.js';
 import { CacheError, ShapeMismatchError } from '../errors.js';
 import type { Position } from '../options.js';
 import { checkPositive } from '../validate.js';
-import { type CachedKeys, ringPositions, writeSlots } from './slots.js';
-
-/** What one layer keeps: every position up to `capacity`, or the last `window` of them in a ring. */
-export type CacheLayer =
-  | { readonly kind: 'full'; readonly capacity: number }
-  | {
-      readonly kind: 'window';
-      /** Keys that a query sees, its own included, as in `bandedAttention`. */
-      readonly window: number;
-      /** Tokens that {@link KVCache.rewind} can take back from a full ring. Default 0. */
-      readonly slack?: number;
-    };
+import { appendToLayer, type CacheLayer, type LayerState } from './layer.js';
+import type { CachedKeys } from './slots.js';
 
 export interface KVCacheOptions {
   readonly batch: number;
@@ -28,14 +18,6 @@ export interface KVCacheOptions {
    * in every call; `append` then also returns a `paddingMask`.
    */
   readonly starts?: tf.Tensor;
-}
-
-interface LayerState {
-  readonly spec: CacheLayer;
-  readonly slots: number;
-  /** `[batch, nKvHead, slots, headDim]` */
-  readonly key: tf.Variable<tf.Rank.R4>;
-  readonly value: tf.Variable<tf.Rank.R4>;
 }
 
 /**
@@ -140,10 +122,7 @@ export class KVCache {
       );
     }
     return scope(() => {
-      const cached =
-        state.spec.kind === 'full'
-          ? appendFull(state, key, value, position)
-          : appendRing(state, key, value, position);
+      const cached = appendToLayer(state, key, value, position);
       if (this.starts === null) return cached;
       return { ...cached, positions: { ...cached.positions, paddingMask: this.paddingMask(cached) } };
     });
@@ -298,103 +277,6 @@ export class KVCache {
   private checkAlive(): void {
     if (this.disposed) throw new CacheError('this cache was disposed');
   }
-}
-
-function appendFull(state: LayerState, key: tf.Tensor4D, value: tf.Tensor4D, position: Position): CachedKeys {
-  const [newKey, newValue] = [
-    writeSlots(state.key, key, position, state.slots),
-    writeSlots(state.value, value, position, state.slots),
-  ];
-  state.key.assign(newKey);
-  state.value.assign(newValue);
-  const firstPosition = 0;
-  if (typeof position !== 'number') {
-    return { key: newKey, value: newValue, positions: { queryOffset: tf.clone(position) }, firstPosition };
-  }
-  if (position === 0) {
-    return { key: tf.clone(key), value: tf.clone(value), positions: { queryOffset: 0 }, firstPosition };
-  }
-  const end = position + key.shape[2];
-  const upTo = (x: tf.Tensor4D): tf.Tensor4D =>
-    tf.slice(x, [0, 0, 0, 0], [x.shape[0], x.shape[1], end, x.shape[3]]);
-  return { key: upTo(newKey), value: upTo(newValue), positions: { queryOffset: position }, firstPosition };
-}
-
-function appendRing(state: LayerState, key: tf.Tensor4D, value: tf.Tensor4D, position: Position): CachedKeys {
-  return typeof position === 'number'
-    ? appendRingInOrder(state, key, value, position)
-    : appendRingAnywhere(state, key, value, position);
-}
-
-/** Position known now: the ring is unrolled, so that keys come in order and tiled attention can be used. */
-function appendRingInOrder(
-  state: LayerState,
-  key: tf.Tensor4D,
-  value: tf.Tensor4D,
-  position: number,
-): CachedKeys {
-  const { slots } = state;
-  const { window } = state.spec as { window: number };
-  const count = key.shape[2];
-  const kept = Math.min(count, slots);
-  const seen = Math.min(position, window - 1);
-  const firstPosition = position - seen;
-  const [before, after] = [
-    [state.key, key],
-    [state.value, value],
-  ].map(([buffer, fresh]) => {
-    const [batch, heads, , features] = buffer!.shape as [number, number, number, number];
-    const cut = (begin: number, end: number): tf.Tensor4D[] =>
-      begin < end
-        ? [tf.slice(buffer as tf.Tensor4D, [0, 0, begin, 0], [batch, heads, end - begin, features])]
-        : [];
-    const first = firstPosition % slots;
-    const past =
-      first + seen <= slots
-        ? cut(first, first + seen)
-        : [...cut(first, slots), ...cut(0, first + seen - slots)];
-    return past.length === 0 ? tf.clone(fresh as tf.Tensor4D) : tf.concat([...past, fresh as tf.Tensor4D], 2);
-  }) as [tf.Tensor4D, tf.Tensor4D];
-  const last = (x: tf.Tensor4D): tf.Tensor4D =>
-    kept === count ? x : tf.slice(x, [0, 0, count - kept, 0], [x.shape[0], x.shape[1], kept, x.shape[3]]);
-  state.key.assign(writeSlots(state.key, last(key), position + count - kept, slots));
-  state.value.assign(writeSlots(state.value, last(value), position + count - kept, slots));
-  return { key: before, value: after, positions: { queryOffset: seen }, firstPosition };
-}
-
-/** Position only known when the step runs: the ring stays as it lies, and every slot says which position it holds. */
-function appendRingAnywhere(
-  state: LayerState,
-  key: tf.Tensor4D,
-  value: tf.Tensor4D,
-  position: tf.Tensor,
-): CachedKeys {
-  const { slots } = state;
-  const count = key.shape[2];
-  const start = tf.reshape(position, []) as tf.Scalar;
-  // One new token may replace the one that leaves the window; more would replace keys that the first still sees.
-  const isSingle = count === 1;
-  const past = ringPositions(isSingle ? tf.add(start, 1) : start, slots);
-  const [oldKey, oldValue] = [tf.clone(state.key), tf.clone(state.value)] as tf.Tensor4D[];
-  const [newKey, newValue] = [
-    writeSlots(state.key, key, start, slots),
-    writeSlots(state.value, value, start, slots),
-  ];
-  state.key.assign(newKey);
-  state.value.assign(newValue);
-  const queryOffset = tf.clone(start);
-  if (isSingle) {
-    return { key: newKey, value: newValue, positions: { queryOffset, keyPositions: past }, firstPosition: 0 };
-  }
-  return {
-    key: tf.concat([oldKey!, key], 2),
-    value: tf.concat([oldValue!, value], 2),
-    positions: {
-      queryOffset,
-      keyPositions: tf.concat([past, tf.add(tf.range(0, count, 1, 'int32'), start) as tf.Tensor1D]),
-    },
-    firstPosition: 0,
-  };
 }
 
 function emptyBuffer(shape: [number, number, number, number]): tf.Variable<tf.Rank.R4> {

@@ -43,16 +43,17 @@ export function attend(
   bias: tf.Tensor4D | null,
   options: AttendOptions,
 ): tf.Tensor4D {
+  if (!isTaping()) return scope(() => forwardPass(query, key, value, bias, options, 'output').output);
   const inputs: tf.Tensor[] = bias === null ? [query, key, value] : [query, key, value, bias];
   const { dropout, context } = options;
   const seed = dropout && dropout.seed instanceof tf.Tensor ? [dropout.seed] : [];
-  const keep = options.keepWeights && isTaping();
+  const need = options.keepWeights ? 'weights' : 'logSumExp';
   const run = tf.customGrad((...args) => {
     const save = args.pop() as unknown as tf.GradSaveFunc;
     const [q, k, v, b] = args as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.Tensor4D?];
-    const { output, logSumExp, kept } = scope(() => forwardPass(q, k, v, b ?? null, options, keep));
+    const { output, logSumExp, kept } = scope(() => forwardPass(q, k, v, b ?? null, options, need));
     // Everything the backward pass reads is saved: the caller may dispose of masks and seeds before it runs.
-    save([q, k, v, output, logSumExp, ...context, ...seed, ...(b ? [b] : []), ...kept]);
+    save([q, k, v, output, logSumExp!, ...context, ...seed, ...(b ? [b] : []), ...kept]);
     const gradFunc = (dOutput: tf.Tensor, saved: tf.Tensor[]) => {
       const rest = [...saved];
       const [query, key, value, output, logSumExp] = rest.splice(0, 5) as Tensors<5>;
@@ -76,16 +77,19 @@ type Tensors<N extends number, Rest extends tf.Tensor4D[] = []> = Rest['length']
   ? Rest
   : Tensors<N, [...Rest, tf.Tensor4D]>;
 
-/** Whether a gradient is being recorded: only then is it worth keeping anything. */
+/** Whether a gradient is being recorded: otherwise nothing is kept for it. */
 function isTaping(): boolean {
   return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
 }
+
+/** What is wanted besides the output: nothing, log-sum-exp, or that and the weights. */
+type Need = 'output' | 'logSumExp' | 'weights';
 
 interface Forward {
   /** `[batch, heads, queryLength, valueDim]` */
   readonly output: tf.Tensor4D;
   /** `[batch, heads, queryLength, 1]`; +1e30 in rows without a key, so that exp(S − logSumExp) is 0 there. */
-  readonly logSumExp: tf.Tensor4D;
+  readonly logSumExp: tf.Tensor4D | null;
   /** For every part in order: exp(S − running maximum) as a view, and that maximum per query of the stage. */
   readonly kept: tf.Tensor[];
 }
@@ -96,15 +100,15 @@ function forwardPass(
   value: tf.Tensor4D,
   bias: tf.Tensor4D | null,
   options: AttendOptions,
-  keep: boolean,
+  need: Need,
 ): Forward {
   const scaled = scaleBy(query, options.scale);
   const results = options
     .plan(options.context)
-    .map((stage) => scope(() => forwardStage(stage, scaled, key, value, bias, options, keep)));
+    .map((stage) => scope(() => forwardStage(stage, scaled, key, value, bias, options, need)));
   return {
     output: joinQueries(results.map((result) => result.output)),
-    logSumExp: joinQueries(results.map((result) => result.logSumExp)),
+    logSumExp: need === 'output' ? null : joinQueries(results.map((result) => result.logSumExp!)),
     kept: results.flatMap((result) => result.kept),
   };
 }
@@ -123,7 +127,7 @@ function forwardStage(
   value: tf.Tensor4D,
   bias: tf.Tensor4D | null,
   options: AttendOptions,
-  keep: boolean,
+  need: Need,
 ): Forward {
   const query = slicePositions(scaled, stage.queries);
   const kept: tf.Tensor[] = [];
@@ -147,19 +151,22 @@ function forwardStage(
         total: part.putQueries(tf.sum(exps, -1, true)),
         output: part.putQueries(tileProduct(dropped as tf.Tensor, values)),
       };
-      return { next: before === null ? own : merge(before, own), kept: keep ? [exps, max] : [] };
+      return {
+        next: before === null ? own : merge(before, own),
+        kept: need === 'weights' ? [exps, max] : [],
+      };
     });
     running = step.next;
     kept.push(...step.kept);
   }
   const { max, total, output } = running!;
   const normalized = tf.div(output, total) as tf.Tensor4D;
-  const logSumExp = tf.add(max, tf.log(total)) as tf.Tensor4D;
+  const logSumExp = need === 'output' ? null : (tf.add(max, tf.log(total)) as tf.Tensor4D);
   if (!options.mayHideRows) return { output: normalized, logSumExp, kept };
   const isHidden = tf.cast(tf.less(max, HIDDEN / 2), 'float32');
   return {
     output: tf.mul(normalized, tf.sub(1, isHidden)),
-    logSumExp: tf.add(logSumExp, tf.mul(isHidden, -2 * HIDDEN)),
+    logSumExp: logSumExp && tf.add(logSumExp, tf.mul(isHidden, -2 * HIDDEN)),
     kept,
   };
 }
