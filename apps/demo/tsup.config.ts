@@ -8,6 +8,6 @@ export default defineConfig(
     platform: 'node',
     dts: false,
     // The web app's build lies in `dist/web`.
-    clean: ['dist/*.js', 'dist/*.map'],
+    clean: ['!web/**'],
   }),
 );

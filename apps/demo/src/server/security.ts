@@ -34,8 +34,9 @@ export async function security({ app, options }: Pick<Routes, 'app' | 'options'>
         `This server answers to localhost, not to ${request.hostname}.`,
       );
     }
-    const needsKey = /^\/(v1|api|tokenize|detokenize|tokenizer_info|metrics|checkpoints)(\/|$|\?)/.test(
-      request.url,
+    // By route, not by address: an address can be written in several ways.
+    const needsKey = /^\/(v1|api|tokenize|detokenize|tokenizer_info|metrics|checkpoints)(\/|$)/.test(
+      request.routeOptions.url ?? '',
     );
     if (keys.length === 0 || !needsKey || request.method === 'OPTIONS') return;
     const [, token = ''] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];

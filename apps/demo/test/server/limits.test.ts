@@ -67,6 +67,7 @@ describe('who may call', () => {
     expect((await get('/v1/models')).status).toBe(401);
     expect((await get('/v1/models', 'three')).status).toBe(401);
     expect((await get('/v1/models', 'two')).status).toBe(200);
+    expect((await get('/%76%31/models')).status).toBe(401);
     expect((await get('/metrics')).status).toBe(401);
     expect((await get('/api/models')).status).toBe(401);
     expect((await get('/checkpoints/tiny/config.json')).status).toBe(401);
