@@ -76,3 +76,19 @@ export class RewardError extends GptLineageError {
     );
   }
 }
+
+/** The servers that sample did not take over the policy's weights. */
+export class EndpointSamplerError extends GptLineageError {
+  readonly code = 'trainer-rlhf/endpoint-sampler';
+  readonly directory: string;
+
+  constructor(directory: string, cause: unknown) {
+    super(
+      `the weights in ${directory} were not taken over (${(cause as Error)?.message ?? cause}): look at the servers' logs`,
+      {
+        cause,
+      },
+    );
+    this.directory = directory;
+  }
+}

@@ -51,14 +51,19 @@ export function cohenKappa<Label extends string | number | boolean>(
  */
 export function fleissKappa(counts: readonly (readonly number[])[]): number {
   const raters = counts[0]?.reduce((sum, count) => sum + count, 0) ?? 0;
-  if (raters < 2) throw new TrainerDataError('counts', `${raters} ratings per item`, 'give at least two per item');
+  if (raters < 2)
+    throw new TrainerDataError('counts', `${raters} ratings per item`, 'give at least two per item');
   const categories = counts[0]!.length;
   const totals = new Array<number>(categories).fill(0);
   let observed = 0;
   counts.forEach((row, item) => {
     const sum = row.reduce((total, count) => total + count, 0);
     if (sum !== raters || row.length !== categories) {
-      throw new TrainerDataError(`counts[${item}]`, row.join(' '), `give ${categories} counts that sum to ${raters}`);
+      throw new TrainerDataError(
+        `counts[${item}]`,
+        row.join(' '),
+        `give ${categories} counts that sum to ${raters}`,
+      );
     }
     row.forEach((count, category) => {
       totals[category]! += count;

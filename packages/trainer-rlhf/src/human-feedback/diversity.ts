@@ -26,7 +26,11 @@ export interface DiversityReport {
 
 /** What a set of prompts asks for and how varied it is (as InstructGPT's tables 1 and 10 report their data). */
 export function diversityReport(
-  prompts: readonly { readonly prompt: string; readonly user?: string | undefined; readonly category?: UseCase | undefined }[],
+  prompts: readonly {
+    readonly prompt: string;
+    readonly user?: string | undefined;
+    readonly category?: UseCase | undefined;
+  }[],
 ): DiversityReport {
   const total = Math.max(1, prompts.length);
   const counts = new Map<UseCase, number>();
@@ -71,7 +75,8 @@ export function diversityReport(
     distinct2: pairs.distinct,
     length: {
       mean: lengths.reduce((sum, length) => sum + length, 0) / total,
-      median: lengths.length === 0 ? 0 : (lengths[(lengths.length - 1) >> 1]! + lengths[lengths.length >> 1]!) / 2,
+      median:
+        lengths.length === 0 ? 0 : (lengths[(lengths.length - 1) >> 1]! + lengths[lengths.length >> 1]!) / 2,
       longest: lengths.at(-1) ?? 0,
     },
     duplicates,

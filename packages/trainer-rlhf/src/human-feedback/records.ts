@@ -112,14 +112,12 @@ const ANSWER = 'Assistant:';
 function dialoguePrompt(chosen: string, rejected: string): number | undefined {
   const at = chosen.lastIndexOf(ANSWER) + ANSWER.length;
   const other = rejected.lastIndexOf(ANSWER) + ANSWER.length;
-  return at >= ANSWER.length && at === other && chosen.slice(0, at) === rejected.slice(0, at) ? at : undefined;
+  return at >= ANSWER.length && at === other && chosen.slice(0, at) === rejected.slice(0, at)
+    ? at
+    : undefined;
 }
 
-function read<Record>(
-  jsonl: string,
-  name: string,
-  parse: (row: object, where: string) => Record,
-): Record[] {
+function read<Record>(jsonl: string, name: string, parse: (row: object, where: string) => Record): Record[] {
   return [...parseJsonl(jsonl, name)].map(([line, row]) => parse(row, `${name}:${line}`));
 }
 

@@ -32,7 +32,11 @@ export function splitByUser<Item extends { readonly prompt: string; readonly use
   { validation = 0.1, test = 0, mostPerUser = 200, sharedPrefix = 0, seed = 0 }: SplitOptions = {},
 ): Split<Item> {
   if (!(validation >= 0 && test >= 0 && validation + test < 1)) {
-    throw new TrainerDataError('validation + test', validation + test, 'give shares that leave something to train on');
+    throw new TrainerDataError(
+      'validation + test',
+      validation + test,
+      'give shares that leave something to train on',
+    );
   }
   const parts = { training: [] as Item[], validation: [] as Item[], test: [] as Item[] };
   const ofUser = new Map<string, number>();

@@ -30,15 +30,33 @@ export const instructGPTShares: Readonly<Record<UseCase, number>> = {
 
 /** First cue that is found wins, hence the order: the specific before the general. */
 const cues: readonly (readonly [UseCase, RegExp])[] = [
-  ['chat', /^\s*(?:human|user|you|me)\s*:[\s\S]*\n\s*(?:assistant|ai|bot|friend)\s*:|\bpretend (?:to be|you)|\bchat(?:bot)? with\b/iu],
+  [
+    'chat',
+    /^\s*(?:human|user|you|me)\s*:[\s\S]*\n\s*(?:assistant|ai|bot|friend)\s*:|\bpretend (?:to be|you)|\bchat(?:bot)? with\b/iu,
+  ],
   ['summarization', /\b(?:summari[sz]e|summary|tl;?dr|in one sentence|main points?)\b/iu],
-  ['classification', /\b(?:classify|categori[sz]e|sentiment|which category|label (?:the|each)|rate (?:the|how)|is (?:this|it) (?:positive|negative|spam))\b/iu],
+  [
+    'classification',
+    /\b(?:classify|categori[sz]e|sentiment|which category|label (?:the|each)|rate (?:the|how)|is (?:this|it) (?:positive|negative|spam))\b/iu,
+  ],
   ['extract', /\b(?:extract|pull out|list all the \w+ (?:in|from|mentioned)|find all)\b/iu],
-  ['rewrite', /\b(?:rewrite|rephrase|paraphrase|translate|convert|correct the|fix the|edit (?:this|the)|make (?:this|it) (?:more|less|shorter|longer))\b/iu],
-  ['brainstorming', /\b(?:brainstorm|ideas?|suggest(?:ions?)?|list (?:\w+ )?(?:\d+|some|a few|several|five|ten)|give me (?:\d+|some|a few|several|five|ten)|ways to|names for)\b/iu],
-  ['closed-qa', /\b(?:according to|based on) (?:the|this)\b|\b(?:passage|context|paragraph|text|article)\s*:[\s\S]*\?/iu],
+  [
+    'rewrite',
+    /\b(?:rewrite|rephrase|paraphrase|translate|convert|correct the|fix the|edit (?:this|the)|make (?:this|it) (?:more|less|shorter|longer))\b/iu,
+  ],
+  [
+    'brainstorming',
+    /\b(?:brainstorm|ideas?|suggest(?:ions?)?|list (?:\w+ )?(?:\d+|some|a few|several|five|ten)|give me (?:\d+|some|a few|several|five|ten)|ways to|names for)\b/iu,
+  ],
+  [
+    'closed-qa',
+    /\b(?:according to|based on) (?:the|this)\b|\b(?:passage|context|paragraph|text|article)\s*:[\s\S]*\?/iu,
+  ],
   ['generation', /\b(?:write|compose|create|draft|generate|tell (?:me )?a (?:story|joke)|continue)\b/iu],
-  ['open-qa', /\?\s*$|^\s*(?:who|what|when|where|why|how|which|is|are|was|were|do|does|did|can|could|should|would)\b/iu],
+  [
+    'open-qa',
+    /\?\s*$|^\s*(?:who|what|when|where|why|how|which|is|are|was|were|do|does|did|can|could|should|would)\b/iu,
+  ],
 ];
 
 /**

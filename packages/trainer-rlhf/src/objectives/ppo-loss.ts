@@ -44,6 +44,8 @@ export interface PPOLoss {
   approxKL: tf.Scalar;
   /** Masked mean of the probability ratio. */
   ratio: tf.Scalar;
+  /** Masked variance of it. */
+  ratioVariance: tf.Scalar;
 }
 
 /** Entropy of each row of logits, `[…, vocabSize]` → `[…]`, in nats. */
@@ -98,6 +100,7 @@ export function ppoLoss(
       tf.add(policyLoss, tf.mul(valueLoss, valueCoefficient)),
       tf.mul(entropy, entropyCoefficient),
     ) as tf.Scalar;
+    const meanRatio = maskedMean(ratio, mask);
     return {
       loss,
       policyLoss,
@@ -106,7 +109,8 @@ export function ppoLoss(
       clipFraction: maskedMean(tf.cast(tf.greater(clipped, unclipped), 'float32'), mask),
       valueClipFraction,
       approxKL: maskedMean(tf.mul(tf.square(logRatio), 0.5), mask),
-      ratio: maskedMean(ratio, mask),
+      ratio: meanRatio,
+      ratioVariance: maskedMean(tf.square(tf.sub(ratio, meanRatio)), mask),
     };
   });
 }

@@ -1,4 +1,4 @@
-import type { GPT } from '@gpt-lineage/gpt-core';
+import { capture, type GPT } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ScalarHeadModel } from '../models/scalar-head.js';
 import { entropyFromLogits } from '../objectives/ppo-loss.js';
@@ -13,57 +13,101 @@ export const beforeToken = (values: tf.Tensor2D): tf.Tensor2D =>
     return tf.concat([tf.zeros([batch, 1]), tf.slice(values, [0, 0], [batch, length - 1])], 1) as tf.Tensor2D;
   });
 
-async function byToken(
-  sequences: readonly PromptCompletion[],
-  length: number,
-  batchSize: number,
-  compute: (tokenIds: tf.Tensor2D, attentionMask: tf.Tensor2D) => tf.Tensor2D[],
-): Promise<number[][][]> {
-  const results: number[][][] = [];
-  for (let start = 0; start < sequences.length; start += batchSize) {
-    const batch = sequences.slice(start, start + batchSize);
-    const rows = sequenceRows(batch, length);
-    const shape: [number, number] = [batch.length, length];
-    const tensors = tf.tidy(() =>
-      compute(tf.tensor2d(rows.tokenIds, shape, 'int32'), tf.tensor2d(rows.attentionMask, shape, 'int32')),
-    );
-    for (const [index, tensor] of tensors.entries()) {
-      results[index] ??= [];
-      results[index].push(...completionParts(await tensor.data(), batch, length));
-    }
-    tf.dispose(tensors);
+/** Rows `[batch, length]` in, tensors of the same shape out. */
+type RowFunction = (tokenIds: tf.Tensor2D, attentionMask: tf.Tensor2D) => tf.Tensor2D[];
+type RowProgram = ((...rows: [tf.Tensor2D, tf.Tensor2D]) => Promise<tf.Tensor2D[]>) & { dispose(): void };
+
+/** Most rows that go through a model at once. */
+const ROWS = 64;
+const FILLER: PromptCompletion = { promptTokenIds: [], completionTokenIds: [0] };
+
+/**
+ * Log-probabilities, entropies and values of sampled completions under several models. Where TensorFlow is native each
+ * measurement is one captured graph, made once and kept until `dispose`; it always reads the models' current weights.
+ */
+export class Measurements {
+  readonly #programs = new Map<GPT | ScalarHeadModel, RowProgram>();
+  readonly #length: number;
+  readonly #temperature: number;
+
+  /** @param length of the rows, at least that of every sequence */
+  constructor(length: number, temperature = 1) {
+    this.#length = length;
+    this.#temperature = temperature;
   }
-  return results;
+
+  /** Log-probability and entropy of each completion token, nats. */
+  async logProbs(
+    model: GPT,
+    sequences: readonly PromptCompletion[],
+  ): Promise<{ logProbs: number[][]; entropies: number[][] }> {
+    const temperature = this.#temperature;
+    const [logProbs = [], entropies = []] = await this.#byToken(
+      model,
+      sequences,
+      (tokenIds, attentionMask) => {
+        const { logProbs: tokens, logits } = tokenLogProbsOf(model, tokenIds, attentionMask, { temperature });
+        return [tokens, beforeToken(entropyFromLogits(logits) as tf.Tensor2D)];
+      },
+    );
+    return { logProbs, entropies };
+  }
+
+  /** Value of the state before each completion token. */
+  async values(model: ScalarHeadModel, sequences: readonly PromptCompletion[]): Promise<number[][]> {
+    const [values = []] = await this.#byToken(model, sequences, (tokenIds, attentionMask) => [
+      beforeToken(model.values({ tokenIds, attentionMask })),
+    ]);
+    return values;
+  }
+
+  dispose(): void {
+    for (const program of this.#programs.values()) program.dispose();
+    this.#programs.clear();
+  }
+
+  async #byToken(
+    model: GPT | ScalarHeadModel,
+    sequences: readonly PromptCompletion[],
+    compute: RowFunction,
+  ): Promise<number[][][]> {
+    let program = this.#programs.get(model);
+    if (!program) {
+      program = rowProgram(compute);
+      this.#programs.set(model, program);
+    }
+    const results: number[][][] = [];
+    const rows = Math.min(ROWS, sequences.length);
+    for (let start = 0; start < sequences.length; start += rows) {
+      const batch = sequences.slice(start, start + rows);
+      // A short last batch is filled up: one shape, one graph.
+      const filled = [...batch, ...new Array<PromptCompletion>(rows - batch.length).fill(FILLER)];
+      const { tokenIds, attentionMask } = sequenceRows(filled, this.#length);
+      const shape: [number, number] = [rows, this.#length];
+      const inputs = [
+        tf.tensor2d(tokenIds, shape, 'int32'),
+        tf.tensor2d(attentionMask, shape, 'int32'),
+      ] as const;
+      try {
+        const tensors = await program(...inputs);
+        for (const [index, tensor] of tensors.entries()) {
+          results[index] ??= [];
+          results[index].push(...completionParts(await tensor.data(), batch, this.#length));
+        }
+        tf.dispose(tensors);
+      } finally {
+        tf.dispose([...inputs]);
+      }
+    }
+    return results;
+  }
 }
 
-/** Log-probability and entropy of each completion token under a model, nats. */
-export async function measureLogProbs(
-  model: GPT,
-  sequences: readonly PromptCompletion[],
-  length: number,
-  batchSize = 16,
-): Promise<{ logProbs: number[][]; entropies: number[][] }> {
-  const [logProbs = [], entropies = []] = await byToken(
-    sequences,
-    length,
-    batchSize,
-    (tokenIds, attentionMask) => {
-      const { logProbs: tokens, logits } = tokenLogProbsOf(model, tokenIds, attentionMask);
-      return [tokens, beforeToken(entropyFromLogits(logits) as tf.Tensor2D)];
-    },
-  );
-  return { logProbs, entropies };
-}
-
-/** Value of the state before each completion token. */
-export async function measureValues(
-  model: ScalarHeadModel,
-  sequences: readonly PromptCompletion[],
-  length: number,
-  batchSize = 16,
-): Promise<number[][]> {
-  const [values = []] = await byToken(sequences, length, batchSize, (tokenIds, attentionMask) => [
-    beforeToken(model.values({ tokenIds, attentionMask })),
-  ]);
-  return values;
+function rowProgram(compute: RowFunction): RowProgram {
+  if (tf.getBackend() === 'tensorflow')
+    return capture((...rows: [tf.Tensor2D, tf.Tensor2D]) => compute(...rows), {
+      executor: 'tensorflow',
+    }) as unknown as RowProgram;
+  const eager = async (...rows: [tf.Tensor2D, tf.Tensor2D]) => tf.tidy(() => compute(...rows));
+  return Object.assign(eager, { dispose: () => undefined });
 }

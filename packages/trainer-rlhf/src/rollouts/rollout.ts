@@ -15,6 +15,8 @@ export interface Rollout extends PromptCompletion {
   /** Which prompt of the batch. */
   readonly promptIndex: number;
   readonly endedByItself: boolean;
+  /** As the sampler reported them, nats; absent where it reports none. */
+  readonly samplingLogProbs?: readonly number[];
 }
 
 export interface SamplingOptions {
@@ -67,6 +69,7 @@ export async function sampleRollouts(
         promptTokenIds: encoded[promptIndex]!,
         completionTokenIds: [...choice.tokenIds],
         endedByItself: choice.finishReason === 'eos' || choice.finishReason === 'stop',
+        samplingLogProbs: choice.logProbs,
       };
     }),
   );
@@ -75,7 +78,8 @@ export async function sampleRollouts(
   return { rollouts: kept, skipped };
 }
 
-const mixSeeds = (seed: number, index: number) =>
+/** A stream of its own for each prompt. */
+export const mixSeeds = (seed: number, index: number) =>
   (Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) ^ Math.imul(index + 1, 0xc2b2_ae35)) >>> 0;
 
 /** Scores completions; one number each, in order. */

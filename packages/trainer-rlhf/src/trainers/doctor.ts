@@ -1,4 +1,4 @@
-import type { RolloutEvent } from './ppo-trainer.js';
+import type { RolloutEvent } from './on-policy-events.js';
 
 /** Something in a run that its numbers say is wrong, with what usually causes it and what to try. */
 export interface Finding {

@@ -1,23 +1,30 @@
-import type { GPT, TrainingEvent } from '@gpt-lineage/gpt-core';
+import type { GPT } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainerDataError } from '../errors.js';
 import { type GroupAdvantageOptions, groupAdvantage } from '../objectives/group-advantage.js';
 import { type GRPOLossOptions, grpoTokenLoss } from '../objectives/grpo-loss.js';
 import { tokenLogProbsOf } from '../rollouts/completion-log-probs.js';
 import type { Experience } from '../rollouts/experience.js';
-import { measureLogProbs } from '../rollouts/measure.js';
+import { Measurements } from '../rollouts/measure.js';
 import {
   guardedRewards,
   type RewardFunction,
   type RewardGuard,
+  type Rollout,
   type RolloutPrompt,
-  sampleRollouts,
 } from '../rollouts/rollout.js';
+import { localSampler, type RolloutSampler } from '../rollouts/sampler.js';
 import { mean, standardDeviation } from './mean.js';
+import {
+  completionMetrics,
+  IterationLog,
+  type OnPolicyEvent,
+  samplingDifference,
+} from './on-policy-events.js';
 import { onPolicyTask } from './on-policy-task.js';
-import type { RolloutEvent } from './ppo-trainer.js';
-import { promptBatch } from './prompt-batch.js';
+import { promptBatch, rowLengthFor } from './prompt-batch.js';
 import { type CommonTrainerOptions, runTask } from './run.js';
+import type { UpdateStatistics } from './update-statistics.js';
 
 export interface GRPOTrainerOptions
   extends Omit<CommonTrainerOptions, 'batchSize'>,
@@ -25,7 +32,7 @@ export interface GRPOTrainerOptions
     Pick<GroupAdvantageOptions, 'normalisation'>,
     RewardGuard {
   readonly policy: GPT;
-  /** Frozen; needed while `klCoefficient` is above 0. */
+  /** Frozen; needed while `klCoefficient` or `klInReward` is above 0. */
   readonly reference?: GPT;
   readonly prompts: readonly RolloutPrompt[];
   readonly reward: RewardFunction;
@@ -41,20 +48,32 @@ export interface GRPOTrainerOptions
   readonly temperature?: number;
   /** Completions cut off before their end do not train the policy (DAPO's overlong filtering). Default `false`. */
   readonly maskTruncated?: boolean;
+  /** β of a KL penalty that is subtracted from each completion's reward, as RLOO does. Default 0. */
+  readonly klInReward?: number;
+  /** Where completions come from. Default: the policy, in this process. */
+  readonly sampler?: RolloutSampler;
 }
+
+const STATISTICS = [
+  'loss/policy_avg',
+  'clip_ratio/low_mean',
+  'clip_ratio/high_mean',
+  'clip_ratio/region_mean',
+  'val/ratio',
+] as const;
+
+type Rewarded = { readonly rollout: Rollout; readonly score: number };
 
 /**
  * Group relative policy optimisation (Shao et al. 2024, DeepSeekMath): several completions of each prompt are rewarded,
- * and each is pushed by how much better than its group it did. No value model. With `normalisation: 'leave-one-out'` and
- * `klCoefficient: 0` it is RLOO.
+ * and each is pushed by how much better than its group it did. No value model.
  */
 export class GRPOTrainer {
   readonly options: GRPOTrainerOptions;
-  #pending: RolloutEvent[] = [];
 
   constructor(options: GRPOTrainerOptions) {
     if (options.prompts.length === 0) throw new TrainerDataError('prompts', '[]', 'give at least one prompt');
-    if ((options.klCoefficient ?? 0.04) > 0 && !options.reference) {
+    if (((options.klCoefficient ?? 0.04) > 0 || (options.klInReward ?? 0) > 0) && !options.reference) {
       throw new TrainerDataError(
         'reference',
         undefined,
@@ -64,7 +83,7 @@ export class GRPOTrainer {
     this.options = options;
   }
 
-  async *train(): AsyncGenerator<TrainingEvent | RolloutEvent, void, void> {
+  async *train(): AsyncGenerator<OnPolicyEvent, void, void> {
     const { options } = this;
     const {
       policy,
@@ -85,17 +104,18 @@ export class GRPOTrainer {
         `give a divisor of groups × groupSize (${episodes})`,
       );
     }
-    const longest = Math.max(...prompts.map(({ prompt }) => policy.encode(prompt).length));
-    const length = Math.min(policy.config.contextLength, longest + maxTokens);
+    const length = rowLengthFor(policy, prompts, maxTokens);
     const stepsPerIteration = (innerEpochs * episodes) / minibatch;
+    const measurements = new Measurements(length, options.temperature);
+    const log = new IterationLog(STATISTICS, stepsPerIteration);
     const task = onPolicyTask({
       model: policy,
-      collect: (iteration) => this.#collect(iteration, groups, groupSize, length, seed),
+      collect: (iteration) => this.#collect(iteration, groups, groupSize, measurements, log, seed),
       episodes,
       innerEpochs,
       length,
       seed,
-      loss: (inputs, step, training) => this.#loss(inputs, step, training),
+      loss: (inputs, step, training) => this.#loss(inputs, step, training, log.statistics),
     });
     const learningRate = options.learningRate ?? 1e-6;
     const events = runTask(task, options, {
@@ -112,9 +132,11 @@ export class GRPOTrainer {
       },
       settings: { kind: 'grpo', groups, groupSize, innerEpochs, maxTokens, prompts: prompts.length },
     });
-    for await (const event of events) {
-      yield* this.#pending.splice(0);
-      yield event;
+    try {
+      yield* log.interleave(events);
+    } finally {
+      measurements.dispose();
+      log.dispose();
     }
   }
 
@@ -122,7 +144,8 @@ export class GRPOTrainer {
     iteration: number,
     groups: number,
     groupSize: number,
-    length: number,
+    measurements: Measurements,
+    log: IterationLog<(typeof STATISTICS)[number]>,
     seed: number,
   ): Promise<Experience[]> {
     const {
@@ -132,68 +155,40 @@ export class GRPOTrainer {
       reward,
       maxTokens,
       temperature = 1,
-      normalisation,
       maskTruncated = false,
       signal,
     } = this.options;
-    const { rollouts, skipped } = await sampleRollouts(
-      policy,
-      promptBatch(prompts, groups, iteration, seed),
-      {
-        n: groupSize,
-        maxTokens,
-        temperature,
-        seed: seed * 1_000_003 + iteration,
-        ...(signal ? { signal } : {}),
-      },
-    );
+    const sampler = this.options.sampler ?? localSampler(policy);
+    await sampler.update?.(policy, iteration);
+    const { rollouts, skipped } = await sampler.sample(promptBatch(prompts, groups, iteration, seed), {
+      n: groupSize,
+      maxTokens,
+      temperature,
+      seed: seed * 1_000_003 + iteration,
+      ...(signal ? { signal } : {}),
+    });
     const given = await guardedRewards(rollouts, reward, this.options, signal);
-    const rewarded = rollouts.flatMap((rollout, index) => {
+    const rewarded = rollouts.flatMap((rollout, index): Rewarded[] => {
       const score = given[index];
       return score === undefined ? [] : [{ rollout, score }];
     });
-    const advantages = new Map<(typeof rewarded)[number], number>();
-    let flat = 0;
-    const byPrompt = new Map<number, typeof rewarded>();
-    for (const entry of rewarded) {
-      const group = byPrompt.get(entry.rollout.promptIndex) ?? [];
-      group.push(entry);
-      byPrompt.set(entry.rollout.promptIndex, group);
-    }
-    for (const group of byPrompt.values()) {
-      if (group.length < 2) continue; // nothing to compare with
-      if (standardDeviation(group.map((entry) => entry.score)) === 0) flat += 1;
-      const values = tf.tidy(() =>
-        groupAdvantage(
-          tf.tensor2d([group.map((entry) => entry.score)]),
-          normalisation ? { normalisation } : {},
-        ),
-      );
-      const numbers = await values.data();
-      values.dispose();
-      group.forEach((entry, index) => {
-        advantages.set(entry, numbers[index]!);
-      });
-    }
-    const trained = [...advantages].filter(([{ rollout }]) => !maskTruncated || rollout.endedByItself);
-    const sequences = trained.map(([{ rollout }]) => rollout);
-    const { logProbs, entropies } = await measureLogProbs(policy, sequences, length);
-    const referenced = reference ? (await measureLogProbs(reference, sequences, length)).logProbs : undefined;
+    const sequences = rewarded.map(({ rollout }) => rollout);
+    const { logProbs, entropies } = await measurements.logProbs(policy, sequences);
+    const referenced = reference ? (await measurements.logProbs(reference, sequences)).logProbs : undefined;
+    const { advantages, groupCount, flat } = await this.#advantages(rewarded, logProbs, referenced);
     const scores = rewarded.map((entry) => entry.score);
-    const lengths = rewarded.map((entry) => entry.rollout.completionTokenIds.length);
-    const cut = rewarded.filter((entry) => !entry.rollout.endedByItself).length;
-    this.#pending.push({
+    await log.sampled({
       type: 'rollout',
       iteration,
       skipped: skipped + rollouts.length - rewarded.length,
       metrics: {
         reward: mean(scores),
         reward_std: standardDeviation(scores),
-        frac_reward_zero_std: flat / Math.max(1, byPrompt.size),
+        frac_reward_zero_std: flat / Math.max(1, groupCount),
         entropy: mean(entropies.flat()),
-        'completions/mean_length': mean(lengths),
-        'completions/max_length': Math.max(0, ...lengths),
-        'completions/clipped_ratio': cut / Math.max(1, rewarded.length),
+        num_tokens: sequences.reduce((sum, { completionTokenIds }) => sum + completionTokenIds.length, 0),
+        ...completionMetrics(sequences),
+        ...samplingDifference(sequences, temperature === 1 ? logProbs : []),
         ...(referenced
           ? { kl: mean(logProbs.flatMap((row, index) => row.map((p, t) => kl3(p, referenced[index]![t]!)))) }
           : {}),
@@ -204,31 +199,73 @@ export class GRPOTrainer {
         reward: score,
       })),
     });
-    return trained.map(([entry, advantage], index): Experience => {
-      const { promptTokenIds, completionTokenIds } = entry.rollout;
-      return {
-        promptTokenIds,
-        completionTokenIds,
-        oldLogProbs: logProbs[index]!,
-        advantages: completionTokenIds.map(() => advantage),
-        ...(referenced ? { referenceLogProbs: referenced[index]! } : {}),
-      };
+    return rewarded.flatMap(({ rollout }, index): Experience[] => {
+      const advantage = advantages[index];
+      if (advantage === undefined || (maskTruncated && !rollout.endedByItself)) return [];
+      const { promptTokenIds, completionTokenIds } = rollout;
+      return [
+        {
+          promptTokenIds,
+          completionTokenIds,
+          oldLogProbs: logProbs[index]!,
+          advantages: completionTokenIds.map(() => advantage),
+          ...(referenced ? { referenceLogProbs: referenced[index]! } : {}),
+        },
+      ];
     });
   }
 
-  #loss(inputs: Readonly<Record<string, tf.Tensor>>, seed: number | tf.Tensor, training: boolean): tf.Scalar {
-    const { policy, reference, clipLow, clipHigh, klCoefficient, average } = this.options;
+  /** One per completion; `undefined` for one that has nothing to be compared with. */
+  async #advantages(
+    rewarded: readonly Rewarded[],
+    logProbs: readonly (readonly number[])[],
+    referenced: readonly (readonly number[])[] | undefined,
+  ): Promise<{ advantages: (number | undefined)[]; groupCount: number; flat: number }> {
+    const { normalisation, klInReward = 0 } = this.options;
+    const total = rewarded.map(({ score }, index) => {
+      if (klInReward === 0 || !referenced) return score;
+      const kl = logProbs[index]!.reduce((sum, p, t) => sum + p - referenced[index]![t]!, 0);
+      return score - klInReward * kl;
+    });
+    const groups = new Map<number, number[]>();
+    rewarded.forEach(({ rollout }, index) => {
+      groups.set(rollout.promptIndex, [...(groups.get(rollout.promptIndex) ?? []), index]);
+    });
+    const advantages: (number | undefined)[] = rewarded.map(() => undefined);
+    let flat = 0;
+    for (const members of groups.values()) {
+      if (members.length < 2) continue; // nothing to compare with
+      if (standardDeviation(members.map((index) => rewarded[index]!.score)) === 0) flat += 1;
+      const values = tf.tidy(() =>
+        groupAdvantage(
+          tf.tensor2d([members.map((index) => total[index]!)]),
+          normalisation ? { normalisation } : {},
+        ),
+      );
+      const numbers = await values.data();
+      values.dispose();
+      members.forEach((index, place) => {
+        advantages[index] = numbers[place]!;
+      });
+    }
+    return { advantages, groupCount: groups.size, flat };
+  }
+
+  #loss(
+    inputs: Readonly<Record<string, tf.Tensor>>,
+    seed: number | tf.Tensor,
+    training: boolean,
+    statistics: UpdateStatistics<(typeof STATISTICS)[number]>,
+  ): tf.Scalar {
+    const { policy, reference, clipLow, clipHigh, klCoefficient, average, temperature = 1 } = this.options;
     return tf.tidy(() => {
       const { logProbs } = tokenLogProbsOf(
         policy,
         inputs.tokenIds as tf.Tensor2D,
         inputs.attentionMask as tf.Tensor2D,
-        {
-          training,
-          seed,
-        },
+        { training, seed, temperature },
       );
-      return grpoTokenLoss(
+      const { loss, clipFraction, clipHighFraction, ratio } = grpoTokenLoss(
         {
           logProbs,
           oldLogProbs: inputs.oldLogProbs as tf.Tensor2D,
@@ -242,7 +279,15 @@ export class GRPOTrainer {
           ...(klCoefficient === undefined ? {} : { klCoefficient }),
           ...(average === undefined ? {} : { average }),
         },
-      ).loss;
+      );
+      statistics.add({
+        'loss/policy_avg': loss,
+        'clip_ratio/low_mean': tf.sub(clipFraction, clipHighFraction) as tf.Scalar,
+        'clip_ratio/high_mean': clipHighFraction,
+        'clip_ratio/region_mean': clipFraction,
+        'val/ratio': ratio,
+      });
+      return loss;
     });
   }
 }

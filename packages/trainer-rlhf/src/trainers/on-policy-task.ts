@@ -1,4 +1,4 @@
-import type { Feeds, TrainableModel, TrainingTask } from '@gpt-lineage/gpt-core';
+import type { Feeds, TokenSource, TrainableModel, TrainingTask } from '@gpt-lineage/gpt-core';
 import type * as tf from '@tensorflow/tfjs-core';
 import { TrainerDataError } from '../errors.js';
 import { type Experience, experienceFeeds } from '../rollouts/experience.js';
@@ -25,8 +25,11 @@ export interface OnPolicyOptions {
     seed: number | tf.Tensor,
     training: boolean,
   ) => tf.Scalar;
-  /** Pretraining rows of one minibatch. */
-  readonly pretraining?: (rows: number, step: number) => Promise<NonNullable<OnPolicyBatch['pretraining']>>;
+  /** Pretraining rows of one minibatch, and the source whose place is saved. */
+  readonly pretraining?: {
+    readonly rows: (rows: number) => Promise<NonNullable<OnPolicyBatch['pretraining']>>;
+    readonly source: Pick<TokenSource, 'position' | 'seek'>;
+  };
   /** Asked before each inner epoch but the first: `true` ends the iteration early. */
   readonly stopIteration?: (experience: readonly Experience[]) => Promise<boolean>;
   /** State of controllers, for checkpoints. */
@@ -37,6 +40,7 @@ interface Position {
   readonly iteration: number;
   readonly cursor: number;
   readonly state: number | null;
+  readonly pretraining?: TokenSource['position'];
   /** The experience of an iteration that is under way: it cannot be sampled again from later weights. */
   readonly experience: readonly Experience[] | null;
 }
@@ -75,12 +79,11 @@ export function onPolicyTask(options: OnPolicyOptions): TrainingTask<OnPolicyBat
       if (!exhausted && atEpoch && (await options.stopIteration?.(experience))) exhausted = true;
       if (exhausted) await collect();
       const items = Array.from({ length: rows }, (_, row) => itemAt(cursor + row));
-      const step = iteration * innerEpochs * episodes + cursor;
       cursor += rows;
       if (cursor >= innerEpochs * episodes) exhausted = true;
       return {
         items,
-        ...(options.pretraining ? { pretraining: await options.pretraining(rows, step) } : {}),
+        ...(options.pretraining ? { pretraining: await options.pretraining.rows(rows) } : {}),
       };
     },
     get position() {
@@ -89,6 +92,7 @@ export function onPolicyTask(options: OnPolicyOptions): TrainingTask<OnPolicyBat
         iteration,
         cursor: exhausted ? 0 : cursor,
         state,
+        ...(options.pretraining ? { pretraining: options.pretraining.source.position } : {}),
         experience: exhausted ? null : experience,
       };
       return position as never;
@@ -99,6 +103,7 @@ export function onPolicyTask(options: OnPolicyOptions): TrainingTask<OnPolicyBat
       cursor = position.cursor;
       experience = position.experience ?? [];
       exhausted = position.experience === null;
+      if (position.pretraining !== undefined) options.pretraining?.source.seek(position.pretraining);
       if (position.state !== null) options.state?.load(position.state);
     },
     epochs: () => [{ name: 'iterations', tokens: 0, epochs: iteration + 1 }],

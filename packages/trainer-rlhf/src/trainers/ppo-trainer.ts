@@ -1,4 +1,4 @@
-import { type GPT, softmaxCrossEntropy, type TokenSource, type TrainingEvent } from '@gpt-lineage/gpt-core';
+import { type GPT, softmaxCrossEntropy, type TokenSource } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainerDataError } from '../errors.js';
 import { ActorCritic, VALUE_PREFIX } from '../models/actor-critic.js';
@@ -15,20 +15,27 @@ import { tokenRewards } from '../objectives/token-rewards.js';
 import { tokenLogProbsOf } from '../rollouts/completion-log-probs.js';
 import type { Experience } from '../rollouts/experience.js';
 import { completionParts } from '../rollouts/experience.js';
-import { beforeToken, measureLogProbs, measureValues } from '../rollouts/measure.js';
+import { beforeToken, Measurements } from '../rollouts/measure.js';
 import {
   guardedRewards,
   type RewardFunction,
   type RewardGuard,
   type Rollout,
   type RolloutPrompt,
-  sampleRollouts,
 } from '../rollouts/rollout.js';
+import { localSampler, type RolloutSampler } from '../rollouts/sampler.js';
 import { sequenceRows } from '../rollouts/sequence-rows.js';
 import { mean } from './mean.js';
+import {
+  completionMetrics,
+  IterationLog,
+  type OnPolicyEvent,
+  samplingDifference,
+} from './on-policy-events.js';
 import { onPolicyTask } from './on-policy-task.js';
-import { promptBatch } from './prompt-batch.js';
+import { promptBatch, rowLengthFor } from './prompt-batch.js';
 import { type CommonTrainerOptions, runTask } from './run.js';
+import type { UpdateStatistics } from './update-statistics.js';
 
 export interface PPOTrainerOptions extends Omit<CommonTrainerOptions, 'batchSize'>, RewardGuard {
   readonly policy: GPT;
@@ -70,6 +77,8 @@ export interface PPOTrainerOptions extends Omit<CommonTrainerOptions, 'batchSize
   readonly targetKL?: number;
   /** An update whose mean ratio is above this counts for nothing, default 10. */
   readonly ratioThreshold?: number;
+  /** Where completions come from. Default: the policy, in this process. */
+  readonly sampler?: RolloutSampler;
   /** PPO-ptx: pretraining rows mixed into every step. */
   readonly pretraining?: {
     readonly source: TokenSource;
@@ -78,20 +87,16 @@ export interface PPOTrainerOptions extends Omit<CommonTrainerOptions, 'batchSize
   };
 }
 
-/** What one iteration sampled and how the one before went; names as TRL's PPO reports them. */
-export interface RolloutEvent {
-  readonly type: 'rollout';
-  readonly iteration: number;
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Completions that were left out: prompt too long, nothing written, no reward. */
-  readonly skipped: number;
-  /** A few of them, to be read. */
-  readonly samples: readonly {
-    readonly prompt: string;
-    readonly completion: string;
-    readonly reward: number;
-  }[];
-}
+const STATISTICS = [
+  'loss/policy_avg',
+  'loss/value_avg',
+  'policy/approxkl_avg',
+  'policy/clipfrac_avg',
+  'val/clipfrac_avg',
+  'val/ratio',
+  'val/ratio_var',
+  'loss/pretraining_avg',
+] as const;
 
 /**
  * PPO and PPO-ptx, step 3 of InstructGPT (Ouyang et al. 2022, §3.5, appendix C.4): per-token KL to the reference, the
@@ -102,7 +107,6 @@ export class PPOTrainer {
   readonly options: PPOTrainerOptions;
   readonly controller: KLController;
   readonly model: ActorCritic;
-  #pending: RolloutEvent[] = [];
 
   constructor(options: PPOTrainerOptions) {
     if (options.prompts.length === 0) throw new TrainerDataError('prompts', '[]', 'give at least one prompt');
@@ -111,33 +115,40 @@ export class PPOTrainer {
     this.model = new ActorCritic(options.policy, options.value);
   }
 
-  async *train(): AsyncGenerator<TrainingEvent | RolloutEvent, void, void> {
+  async *train(): AsyncGenerator<OnPolicyEvent, void, void> {
     const { options, controller } = this;
     const { episodes = 32, innerEpochs = 1, iterations, seed = 0 } = options;
     const minibatch = options.minibatch ?? episodes;
     if (episodes % minibatch !== 0) {
       throw new TrainerDataError('minibatch', minibatch, `give a divisor of episodes (${episodes})`);
     }
-    const length = this.#length();
+    const length = this.rowLength;
     const stepsPerIteration = (innerEpochs * episodes) / minibatch;
     const steps = options.steps ?? iterations * stepsPerIteration;
     const { pretraining, targetKL, valueLearningRate, learningRate = 1e-5 } = options;
+    const measurements = new Measurements(length, options.temperature);
+    const log = new IterationLog(STATISTICS, stepsPerIteration);
     const task = onPolicyTask({
       model: this.model,
-      collect: (iteration) => this.#collect(iteration, episodes, length, seed),
+      collect: (iteration) => this.#collect(iteration, episodes, measurements, log, seed),
       episodes,
       innerEpochs,
       length,
       seed,
-      loss: (inputs, step, training) => this.#loss(inputs, step, training),
+      loss: (inputs, step, training) => this.#loss(inputs, step, training, log.statistics),
       ...(pretraining
-        ? { pretraining: (rows: number) => this.#pretrainingRows(pretraining, rows, length) }
+        ? {
+            pretraining: {
+              rows: (rows: number) => this.#pretrainingRows(pretraining, rows, length),
+              source: pretraining.source,
+            },
+          }
         : {}),
       ...(targetKL === undefined
         ? {}
         : {
             stopIteration: async (items: readonly Experience[]) =>
-              (await this.#drift(items, length)).approxKL > targetKL,
+              (await this.#drift(items, measurements)) > targetKL,
           }),
       ...(controller instanceof AdaptiveKLController
         ? {
@@ -177,20 +188,28 @@ export class PPOTrainer {
         prompts: options.prompts.length,
       },
     });
-    for await (const event of events) {
-      yield* this.#pending.splice(0);
-      yield event;
+    try {
+      yield* log.interleave(events);
+    } finally {
+      measurements.dispose();
+      log.dispose();
     }
   }
 
-  #length(): number {
+  /** Tokens of an episode's row: the context length that a pretraining source must have. */
+  get rowLength(): number {
     const { policy, prompts, maxTokens } = this.options;
-    const longest = Math.max(...prompts.map(({ prompt }) => policy.encode(prompt).length));
-    return Math.min(policy.config.contextLength, longest + maxTokens);
+    return rowLengthFor(policy, prompts, maxTokens);
   }
 
   /** Samples one batch of episodes and turns rewards into advantages. */
-  async #collect(iteration: number, episodes: number, length: number, seed: number): Promise<Experience[]> {
+  async #collect(
+    iteration: number,
+    episodes: number,
+    measurements: Measurements,
+    log: IterationLog<(typeof STATISTICS)[number]>,
+    seed: number,
+  ): Promise<Experience[]> {
     const {
       policy,
       reference,
@@ -202,7 +221,9 @@ export class PPOTrainer {
       missingEndPenalty = 0,
       signal,
     } = this.options;
-    const sampled = await sampleRollouts(policy, promptBatch(prompts, episodes, iteration, seed), {
+    const sampler = this.options.sampler ?? localSampler(policy);
+    await sampler.update?.(policy, iteration);
+    const sampled = await sampler.sample(promptBatch(prompts, episodes, iteration, seed), {
       n: 1,
       maxTokens,
       temperature,
@@ -218,14 +239,14 @@ export class PPOTrainer {
     });
     if (kept.length === 0) return [];
     const sequences = kept.map((entry) => entry.rollout);
-    const { logProbs, entropies } = await measureLogProbs(policy, sequences, length);
-    const { logProbs: referenceLogProbs } = await measureLogProbs(reference, sequences, length);
-    const values = await measureValues(value, sequences, length);
+    const { logProbs, entropies } = await measurements.logProbs(policy, sequences);
+    const { logProbs: referenceLogProbs } = await measurements.logProbs(reference, sequences);
+    const values = await measurements.values(value, sequences);
     const scores = kept.map((entry) => entry.score);
     const { advantages, returns } = await this.#advantages(
       sequences,
       { logProbs, referenceLogProbs, values, scores },
-      length,
+      this.rowLength,
     );
 
     const klPerSequence = logProbs.map((row, index) =>
@@ -234,7 +255,7 @@ export class PPOTrainer {
     const kl = mean(klPerSequence);
     const beta = this.controller.coefficient;
     this.controller.update(kl, kept.length);
-    this.#pending.push({
+    await log.sampled({
       type: 'rollout',
       iteration,
       skipped: sampled.skipped + sampled.rollouts.length - kept.length,
@@ -247,7 +268,10 @@ export class PPOTrainer {
         'objective/kl_coefficient': beta,
         'policy/entropy_avg': mean(entropies.flat()),
         'val/num_eos_tokens': sequences.filter((rollout) => rollout.endedByItself).length,
-        'completions/mean_length': mean(sequences.map((rollout) => rollout.completionTokenIds.length)),
+        ...completionMetrics(sequences),
+        ...samplingDifference(sequences, temperature === 1 ? logProbs : []),
+        eps: episodes,
+        episode: (iteration + 1) * episodes,
         'value/mean': mean(values.flat()),
       },
       samples: kept.slice(0, 4).map(({ rollout, score }) => ({
@@ -307,7 +331,12 @@ export class PPOTrainer {
     };
   }
 
-  #loss(inputs: Readonly<Record<string, tf.Tensor>>, seed: number | tf.Tensor, training: boolean): tf.Scalar {
+  #loss(
+    inputs: Readonly<Record<string, tf.Tensor>>,
+    seed: number | tf.Tensor,
+    training: boolean,
+    statistics: UpdateStatistics<(typeof STATISTICS)[number]>,
+  ): tf.Scalar {
     const {
       policy,
       value,
@@ -316,14 +345,15 @@ export class PPOTrainer {
       valueCoefficient,
       ratioThreshold = 10,
       pretraining,
+      temperature = 1,
     } = this.options;
     return tf.tidy(() => {
       const tokenIds = inputs.tokenIds as tf.Tensor2D;
       const attentionMask = inputs.attentionMask as tf.Tensor2D;
       const mask = inputs.completionMask as tf.Tensor2D;
-      const { logProbs } = tokenLogProbsOf(policy, tokenIds, attentionMask, { training, seed });
+      const { logProbs } = tokenLogProbsOf(policy, tokenIds, attentionMask, { training, seed, temperature });
       const values = beforeToken(value.values({ tokenIds, attentionMask }, { training, seed }));
-      const { loss, ratio } = ppoLoss(
+      const parts = ppoLoss(
         {
           logProbs,
           oldLogProbs: inputs.oldLogProbs as tf.Tensor2D,
@@ -340,15 +370,25 @@ export class PPOTrainer {
         },
       );
       // tf.step, unlike a comparison, may stand in a differentiated function: its gradient is zero.
-      const runaway = tf.step(tf.sub(ratio, ratioThreshold));
-      const guarded = tf.mul(loss, tf.sub(1, runaway)) as tf.Scalar;
-      if (!pretraining) return guarded;
-      const { logits } = policy.forward(inputs.pretrainingTokenIds as tf.Tensor2D, { training, seed });
-      const languageModelLoss = softmaxCrossEntropy(
-        logits,
-        inputs.pretrainingLabels as tf.Tensor2D,
-      ) as tf.Scalar;
-      return ppoPtxLoss(guarded, languageModelLoss, pretraining.coefficient);
+      const runaway = tf.step(tf.sub(parts.ratio, ratioThreshold));
+      const guarded = tf.mul(parts.loss, tf.sub(1, runaway)) as tf.Scalar;
+      let [loss, languageModelLoss]: tf.Scalar[] = [guarded, tf.scalar(0)];
+      if (pretraining) {
+        const { logits } = policy.forward(inputs.pretrainingTokenIds as tf.Tensor2D, { training, seed });
+        languageModelLoss = softmaxCrossEntropy(logits, inputs.pretrainingLabels as tf.Tensor2D) as tf.Scalar;
+        loss = ppoPtxLoss(guarded, languageModelLoss, pretraining.coefficient);
+      }
+      statistics.add({
+        'loss/policy_avg': parts.policyLoss,
+        'loss/value_avg': parts.valueLoss,
+        'policy/approxkl_avg': parts.approxKL,
+        'policy/clipfrac_avg': parts.clipFraction,
+        'val/clipfrac_avg': parts.valueClipFraction,
+        'val/ratio': parts.ratio,
+        'val/ratio_var': parts.ratioVariance,
+        'loss/pretraining_avg': languageModelLoss!,
+      });
+      return loss!;
     });
   }
 
@@ -368,17 +408,11 @@ export class PPOTrainer {
     return { tokenIds: batch.tokenIds, labels: batch.labels };
   }
 
-  /** Tokens of an episode's row: the context length that a pretraining source must have. */
-  get rowLength(): number {
-    return this.#length();
-  }
-
-  /** How far the policy has moved from the one that sampled. */
-  async #drift(items: readonly Experience[], length: number): Promise<{ approxKL: number }> {
-    const { logProbs } = await measureLogProbs(this.options.policy, items, length);
-    const squares = logProbs.flatMap((row, index) =>
-      row.map((p, t) => (p - items[index]!.oldLogProbs[t]!) ** 2 / 2),
+  /** How far the policy has moved from the one that sampled: mean of (Δ log-probability)² / 2. */
+  async #drift(items: readonly Experience[], measurements: Measurements): Promise<number> {
+    const { logProbs } = await measurements.logProbs(this.options.policy, items);
+    return mean(
+      logProbs.flatMap((row, index) => row.map((p, t) => (p - items[index]!.oldLogProbs[t]!) ** 2 / 2)),
     );
-    return { approxKL: mean(squares) };
   }
 }

@@ -1,10 +1,32 @@
+import type { GPT } from '@gpt-lineage/gpt-core';
+import { TrainerDataError } from '../errors.js';
+import type { RolloutPrompt } from '../rollouts/rollout.js';
 import { seededOrder } from './seeded-order.js';
 
 /** The prompts of an iteration: the set is passed over again and again, each time in an order of its own. */
 export function promptBatch<T>(prompts: readonly T[], size: number, iteration: number, seed: number): T[] {
+  const orders = new Map<number, Uint32Array>();
   return Array.from({ length: size }, (_, index) => {
     const place = iteration * size + index;
-    const order = seededOrder(prompts.length, seed, Math.floor(place / prompts.length));
+    const epoch = Math.floor(place / prompts.length);
+    const order = orders.get(epoch) ?? seededOrder(prompts.length, seed, epoch);
+    orders.set(epoch, order);
     return prompts[order[place % prompts.length]!]!;
   });
+}
+
+/** Tokens of an episode's row: the longest prompt that leaves room, and what may follow it. */
+export function rowLengthFor(policy: GPT, prompts: readonly RolloutPrompt[], maxTokens: number): number {
+  const { contextLength } = policy.config;
+  const lengths = prompts
+    .map(({ prompt }) => policy.encode(prompt).length + maxTokens)
+    .filter((length) => length <= contextLength);
+  if (lengths.length === 0) {
+    throw new TrainerDataError(
+      'maxTokens',
+      maxTokens,
+      `shorten the prompts or the completions: no prompt leaves that much room in a context of ${contextLength}`,
+    );
+  }
+  return lengths.reduce((longest, length) => Math.max(longest, length), 0);
 }

@@ -11,6 +11,7 @@ import {
   sequenceRows,
 } from '../rollouts/sequence-rows.js';
 import { type ItemBatch, itemTask } from './item-task.js';
+import { mean } from './mean.js';
 import { type CommonTrainerOptions, runTask } from './run.js';
 import { encodeDemonstration } from './sft-trainer.js';
 
@@ -51,6 +52,10 @@ export interface RewardMetrics {
   /** Mean reward difference of the pairs. */
   readonly margin: number;
   readonly pairs: number;
+  /** Of all completions. */
+  readonly minReward: number;
+  readonly meanReward: number;
+  readonly maxReward: number;
   /** Pairs by the model's confidence σ(difference): how often the model is right at each level. */
   readonly calibration: readonly {
     readonly confidence: number;
@@ -116,8 +121,10 @@ export class RewardTrainer {
       ...(validation
         ? {
             validate: async () => {
-              const { loss, accuracy, margin, pairs } = await this.evaluate(validation);
-              return { loss, targets: pairs, metrics: { accuracy, margin } };
+              const { loss, accuracy, margin, pairs, ...rewards } = await this.evaluate(validation);
+              const { minReward, meanReward, maxReward } = rewards;
+              const spread = { min_reward: minReward, mean_reward: meanReward, max_reward: maxReward };
+              return { loss, targets: pairs, metrics: { accuracy, margin, ...spread } };
             },
           }
         : {}),
@@ -170,6 +177,9 @@ export class RewardTrainer {
       accuracy: differences.filter((difference) => difference > 0).length / count,
       margin: differences.reduce((sum, difference) => sum + difference, 0) / count,
       pairs: differences.length,
+      minReward: flat.reduce((low, reward) => Math.min(low, reward), Number.POSITIVE_INFINITY),
+      meanReward: mean(flat),
+      maxReward: flat.reduce((top, reward) => Math.max(top, reward), Number.NEGATIVE_INFINITY),
       calibration: calibrationOf(differences),
     };
   }

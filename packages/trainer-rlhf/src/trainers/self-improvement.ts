@@ -2,6 +2,7 @@ import type { GPT, TrainingEvent } from '@gpt-lineage/gpt-core';
 import { TrainerDataError } from '../errors.js';
 import { extractNumber } from '../rule-based-reward/text-rules.js';
 import { mean } from './mean.js';
+import { type Round, RoundStore } from './round-store.js';
 import { seededRandom } from './seeded-order.js';
 import { type Demonstration, type SFTOptions, SFTTrainer } from './sft-trainer.js';
 
@@ -39,7 +40,11 @@ export interface SelfImprovementOptions {
   readonly minimumShare?: number;
   /** Paths kept per question, default 4. */
   readonly keep?: number;
-  readonly training?: SFTOptions;
+  readonly training?: Omit<SFTOptions, 'checkpoints' | 'resume' | 'signal'>;
+  /** Folder that keeps each round's examples and training checkpoints, so that a killed run goes on where it was. */
+  readonly directory?: string;
+  /** Go on with what `directory` holds. Default `false`. */
+  readonly resume?: boolean;
   readonly seed?: number;
   readonly signal?: AbortSignal;
 }
@@ -59,6 +64,8 @@ export interface VotedQuestion {
 export interface RoundEvent {
   readonly type: 'round';
   readonly round: number;
+  /** The first optimiser step of the round, counted over all rounds. */
+  readonly step: number;
   /** Mean lead of the winning answer: how sure the model is of itself. */
   readonly voteMargin: number;
   /** Share of training questions whose vote is right (known answers only). */
@@ -67,6 +74,8 @@ export interface RoundEvent {
   readonly heldOutAccuracy: number | undefined;
   readonly questionsKept: number;
   readonly examples: number;
+  /** The numbers above by name, for logs. */
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 /** Greatest number of votes wins; the earlier of equals. Paths without an answer do not vote. */
@@ -112,43 +121,78 @@ export class SelfImprovement {
   }
 
   async *run(): AsyncGenerator<RoundEvent | TrainingEvent, void, void> {
-    const {
-      model,
-      questions,
-      heldOut,
-      rounds = 1,
-      seed = 0,
-      minimumShare = 0.5,
-      training,
-      signal,
-    } = this.options;
+    const { model, rounds = 1, seed = 0, training, signal } = this.options;
+    const store = this.options.directory === undefined ? undefined : new RoundStore(this.options.directory);
+    if (!this.options.resume) await store?.clear();
+    let stepsBefore = 0;
     for (let round = 1; round <= rounds; round++) {
       signal?.throwIfAborted();
-      const voted = await this.#vote(questions, seed * 1009 + round);
-      const kept = voted.filter((entry) => entry.answer !== undefined && entry.share >= minimumShare);
-      const examples = kept.flatMap((entry, index) =>
-        this.#examples(entry, seed * 31 + round * 7919 + index),
-      );
-      const known = voted.filter((entry) => entry.question.answer !== undefined);
-      yield {
-        type: 'round',
-        round,
-        voteMargin: mean(voted.map((entry) => entry.margin)),
-        voteAccuracy:
-          known.length === 0 ? undefined : mean(known.map((entry) => Number(this.#isRight(entry)))),
-        heldOutAccuracy: heldOut && (await this.accuracy(heldOut)),
-        questionsKept: kept.length,
-        examples: examples.length,
-      };
+      const finished = await store?.finished(round, model);
+      if (finished !== undefined) {
+        stepsBefore += finished;
+        continue;
+      }
+      const { event, examples } =
+        (await store?.begun(round)) ?? (await this.#sample(round, stepsBefore, seed, store));
+      const checkpoints = await store?.checkpoints(round);
+      // The log of a run that is resumed in the middle of a round's training has its event already.
+      if ((await checkpoints?.latest()) === undefined) yield event;
       if (examples.length === 0) return; // the model is sure of nothing: there is nothing to learn from
       const trainer = new SFTTrainer(model, examples, {
         epochs: 1,
         seed: seed + round,
         ...training,
+        ...(checkpoints ? { checkpoints, resume: true } : {}),
         ...(signal ? { signal } : {}),
       });
-      for await (const event of trainer.train()) if (event.type !== 'selection') yield event;
+      let steps = 0;
+      for await (const inner of trainer.train()) {
+        if (inner.type === 'selection') continue;
+        if ('step' in inner) steps = inner.step;
+        yield { ...inner, step: inner.step + stepsBefore };
+        if (inner.type === 'end' && inner.reason === 'aborted') return;
+      }
+      await store?.finish(round, steps);
+      stepsBefore += steps;
     }
+  }
+
+  /** The questions' votes and the examples that come of them, kept before anything is trained. */
+  async #sample(
+    round: number,
+    stepsBefore: number,
+    seed: number,
+    store: RoundStore | undefined,
+  ): Promise<Round> {
+    const { questions, heldOut, minimumShare = 0.5, signal } = this.options;
+    const voted = await this.#vote(questions, seed * 1009 + round);
+    const kept = voted.filter((entry) => entry.answer !== undefined && entry.share >= minimumShare);
+    const examples = kept.flatMap((entry, index) => this.#examples(entry, seed * 31 + round * 7919 + index));
+    const known = voted.filter((entry) => entry.question.answer !== undefined);
+    const voteMargin = mean(voted.map((entry) => entry.margin));
+    const voteAccuracy =
+      known.length === 0 ? undefined : mean(known.map((entry) => Number(this.#isRight(entry))));
+    const heldOutAccuracy = heldOut && (await this.accuracy(heldOut));
+    signal?.throwIfAborted(); // answers that were cut short must not vote
+    const event: RoundEvent = {
+      type: 'round',
+      round,
+      step: stepsBefore + 1,
+      voteMargin,
+      voteAccuracy,
+      heldOutAccuracy,
+      questionsKept: kept.length,
+      examples: examples.length,
+      metrics: {
+        'votes/margin': voteMargin,
+        ...(voteAccuracy === undefined ? {} : { 'votes/accuracy': voteAccuracy }),
+        ...(heldOutAccuracy === undefined ? {} : { 'held_out/accuracy': heldOutAccuracy }),
+        'votes/questions_kept': kept.length,
+        'votes/examples': examples.length,
+      },
+    };
+    await store?.begin(round, { event, examples });
+    return { event, examples };
   }
 
   /** Share of questions that greedy decoding answers rightly. */
