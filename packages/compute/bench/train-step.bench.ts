@@ -1,6 +1,9 @@
 /**
  * Training steps (forward, backward, AdamW) of two GPTs: captured and eager, float32 and bfloat16, beside PyTorch. Every
  * variant is a process; they stay up together and take turns, so that a busy machine disturbs all alike.
+ *
+ * `--only TEXT` runs the parts whose name contains TEXT: `gpt2-small 2x256 float32`, `6x384 16x256 bf16`, `onnx`,
+ * `long run`.
  */
 import os from 'node:os';
 import { type GptShape, shapes } from './gpt.js';
@@ -17,6 +20,9 @@ import {
 
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 2 : 6;
+const onlyAt = process.argv.indexOf('--only');
+const only = onlyAt >= 0 ? (process.argv[onlyAt + 1] ?? '') : '';
+const wanted = (part: string) => part.includes(only);
 const results: Result[] = [];
 
 interface Variant {
@@ -116,6 +122,7 @@ for (const name of quick ? names.slice(0, 1) : names) {
   const shape = shapes[name]!;
   const tokens = shape.batch * shape.length;
   for (const precision of ['float32', 'bf16']) {
+    if (!wanted(`${name} ${precision}`)) continue;
     const variants: Variant[] = [
       {
         name: 'ours',
@@ -134,7 +141,7 @@ for (const name of quick ? names.slice(0, 1) : names) {
 }
 
 // npm packages alone: ONNX Runtime against the wasm backend.
-{
+if (wanted('onnx')) {
   const name = names[0]!;
   const shape = shapes[name]!;
   const without = { GPT_LINEAGE_LIBTENSORFLOW: 'off' };
@@ -157,7 +164,7 @@ for (const name of quick ? names.slice(0, 1) : names) {
 }
 
 // Memory of a long run.
-{
+if (wanted('long run')) {
   const server = typescript('train-worker.ts', ['tiny', 'captured', 'float32', 'tensorflow']);
   try {
     await server.read();

@@ -38,15 +38,10 @@ export interface CaptureOptions {
   readonly variables?: readonly tf.Variable[];
   /**
    * Shape and type of each argument, in order of appearance, for arguments passed as plain numbers or typed arrays. A
-   * length may be a name (`['batch', 'length']`): with `executor: 'onnx'` one compiled version then runs all lengths;
+   * length may be a name (`['batch', 'length']`) or a sum of names (`'past + length'`): with `executor: 'onnx'` one compiled version then runs all lengths;
    * elsewhere the function is compiled for each.
    */
   readonly inputs?: readonly InputSpec[];
-  /**
-   * Arguments may be overwritten: the cache that `cachedAttention` returns takes the memory of the typed array that was
-   * given as cache, where the executor can do that. Default false.
-   */
-  readonly donate?: boolean;
   /** Compiled versions kept, one per combination of argument shapes; the least recently used one goes. Default 8. */
   readonly maxTraces?: number;
 }
@@ -75,6 +70,8 @@ export interface CapturedFunction<Args extends readonly unknown[], Result> {
   prepare(...args: Feed<Args> & readonly unknown[]): Promise<void>;
   /** The graph for these arguments, for exporters. */
   program(...args: Feed<Args> & readonly unknown[]): Program;
+  /** The same, with the samples that named lengths are found from. */
+  traced(...args: Feed<Args> & readonly unknown[]): { program: Program; dynamic?: Dynamic | undefined };
   /** What runs the function: decided by `executor` and by what the machine has. */
   readonly executor: ExecutorName | 'eager';
   /** Compiled versions at the moment. */
@@ -125,7 +122,8 @@ export function capture<Args extends readonly unknown[], Result>(
   const api = {
     run: (...args: readonly unknown[]) => captured.run(args),
     prepare: (...args: readonly unknown[]) => captured.prepare(args),
-    program: (...args: readonly unknown[]) => captured.program(args),
+    program: (...args: readonly unknown[]) => captured.traced(args).program,
+    traced: (...args: readonly unknown[]) => captured.traced(args),
     dispose: () => captured.dispose(),
     [Symbol.dispose]: () => captured.dispose(),
   };
@@ -163,7 +161,6 @@ class Captured {
       threads,
       weights: options.weights ?? 'float32',
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
-      ...(options.donate === undefined ? {} : { donate: options.donate }),
     };
     const named = (options.inputs ?? []).flatMap(({ shape }) =>
       shape.filter((size) => typeof size === 'string'),
@@ -205,7 +202,7 @@ class Captured {
       if (spec === undefined) return value;
       if (value instanceof tf.Tensor) {
         spec.shape.forEach((name, axis) => {
-          if (typeof name === 'string' && !lengths.has(name)) lengths.set(name, value.shape[axis] ?? 0);
+          if (isName(name) && !lengths.has(name)) lengths.set(name, value.shape[axis] ?? 0);
         });
       } else {
         open.push({ spec, size: typeof value === 'number' ? 1 : (value as Float32Array).length });
@@ -215,12 +212,15 @@ class Captured {
     for (let before = -1; lengths.size < this.lengthNames.length && lengths.size > before; ) {
       before = lengths.size;
       for (const { spec, size } of open) {
-        const unknown = spec.shape.filter((name) => typeof name === 'string' && !lengths.has(name));
-        if (unknown.length !== 1) continue;
-        const known = spec.shape.reduce<number>((product, name) => {
-          return product * (typeof name === 'number' ? name : (lengths.get(name) ?? 1));
-        }, 1);
-        lengths.set(unknown[0] as string, size / known);
+        const open = (length: number | string) => namesIn(length).some((name) => !lengths.has(name));
+        const [unknown, ...others] = spec.shape.filter(open);
+        if (unknown === undefined || others.length > 0 || !isName(unknown)) continue;
+        const rest = spec.shape.filter((length) => length !== unknown);
+        const known = rest.reduce<number>(
+          (product, length) => product * lengthOf(length, (name) => lengths.get(name)!),
+          1,
+        );
+        lengths.set(unknown, size / known);
       }
     }
     for (const name of this.lengthNames) {
@@ -233,7 +233,7 @@ class Captured {
 
   private leaf(value: FeedLeaf, index: number, path: string, lengths?: ReadonlyMap<string, number>): Leaf {
     const spec = this.options.inputs?.[index];
-    const expected = spec?.shape.map((size) => (typeof size === 'number' ? size : lengths!.get(size)!));
+    const expected = spec?.shape.map((size) => lengthOf(size, (name) => lengths!.get(name)!));
     if (value instanceof tf.Tensor) {
       if (value.isDisposed) throw new FeedError(`argument ${path} is a disposed tensor`);
       const dtype = graphDtype(value.dtype, `argument ${path}`);
@@ -295,8 +295,8 @@ class Captured {
     const traces = sampleSizes(names.length).map((sizes) => {
       const sized = leaves.map((leaf, i) => {
         const shape = this.options.inputs?.[i]?.shape ?? leaf.shape;
-        const lengths = shape.map((size) => (typeof size === 'number' ? size : sizes[names.indexOf(size)]!));
-        return { shape: lengths, dtype: leaf.dtype };
+        const sized = shape.map((size) => lengthOf(size, (name) => sizes[names.indexOf(name)]!));
+        return { shape: sized, dtype: leaf.dtype };
       });
       return { sizes, trace: this.trace(args, sized) };
     });
@@ -405,9 +405,10 @@ class Captured {
     if (compiled !== 'eager') await compiled;
   }
 
-  program(args: readonly unknown[]): Program {
+  traced(args: readonly unknown[]): { program: Program; dynamic: Dynamic | undefined } {
     const { leaves, key } = this.leaves(args);
-    return this.version(args, leaves, key).trace.program;
+    const { trace: traced, dynamic } = this.version(args, leaves, key);
+    return { program: traced.program, dynamic };
   }
 
   private before(program: Program, compiled: CompiledProgram): void {
@@ -463,6 +464,19 @@ class Captured {
     this.versions.clear();
     sweepVariables();
   }
+}
+
+/** Names in a length such as `past + length`. */
+function namesIn(length: number | string): string[] {
+  return typeof length === 'number' ? [] : length.split('+').map((name) => name.trim());
+}
+
+function isName(length: number | string): length is string {
+  return typeof length === 'string' && !length.includes('+');
+}
+
+function lengthOf(length: number | string, read: (name: string) => number): number {
+  return typeof length === 'number' ? length : namesIn(length).reduce((sum, name) => sum + read(name), 0);
 }
 
 function releaseBoth({ awaited, sync }: Version['compiled']): void {

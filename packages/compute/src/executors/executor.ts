@@ -14,8 +14,6 @@ export interface CompileOptions {
   readonly cluster?: Cluster;
   /** The same function traced at several sizes of its named lengths; then one program runs all sizes. */
   readonly dynamic?: Dynamic | undefined;
-  /** Results that are an argument with something written into it may take that argument's memory. */
-  readonly donate?: boolean | undefined;
 }
 
 export interface Dynamic {

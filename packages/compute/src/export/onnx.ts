@@ -1,5 +1,7 @@
+import type { Variable } from '@tensorflow/tfjs-core';
 import type { CapturedFunction } from '../capture/capture.js';
 import { slotOf } from '../capture/variables.js';
+import { lowerDynamic } from '../executors/onnx/executor.js';
 import { OnnxLowering } from '../executors/onnx/lower.js';
 import type { OnnxBuilder } from '../executors/onnx/model.js';
 import type { WeightStorage } from '../executors/onnx/weights.js';
@@ -16,17 +18,25 @@ export interface OnnxExportOptions {
   readonly inputNames?: readonly string[];
   /** Names of the results. Default `out_0`, `out_1`, … */
   readonly outputNames?: readonly string[];
+  /** Integer arguments become int64 inputs, as other libraries pass token ids. Default false. */
+  readonly int64Inputs?: boolean;
   /** Storage of weights in matrix products; `'int8'` and `'int4'` use ONNX Runtime's own operator. Default `'float32'`. */
   readonly weights?: WeightStorage;
 }
 
 function build(captured: AnyCaptured, args: readonly unknown[], options: OnnxExportOptions): OnnxBuilder {
-  const lowered = new OnnxLowering(captured.program(...args), {
-    frozen: (variable) => slotOf(variable).current(),
+  const { program, dynamic } = captured.traced(...args);
+  const lowerOptions = {
+    frozen: (variable: Variable) => slotOf(variable).current(),
     weights: options.weights ?? 'float32',
+    int64Inputs: options.int64Inputs ?? false,
     ...(options.inputNames === undefined ? {} : { inputNames: options.inputNames }),
     ...(options.outputNames === undefined ? {} : { outputNames: options.outputNames }),
-  }).lower();
+  };
+  const lowered =
+    dynamic === undefined
+      ? new OnnxLowering(program, lowerOptions).lower()
+      : lowerDynamic(dynamic, lowerOptions);
   if (lowered.random.length > 0) {
     throw new ExportError('ONNX has no seeded random numbers; export the function without dropout');
   }
@@ -34,7 +44,8 @@ function build(captured: AnyCaptured, args: readonly unknown[], options: OnnxExp
 }
 
 /**
- * A captured function as an ONNX model (opset 21) with its weights inside. Shapes are those of `args`. A variable that the
+ * A captured function as an ONNX model (opset 21) with its weights inside. Shapes are those of `args`; lengths that have
+ * a name in the option `inputs` (of a function with `executor: 'onnx'`) stay open. A variable that the
  * function updates becomes an input `state_i` and an output `next_i`.
  *
  * @throws {ExportError} for random numbers or more than 2 GB of weights (then use {@link saveOnnx})

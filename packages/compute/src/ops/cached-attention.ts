@@ -97,8 +97,8 @@ export interface CachedAttentionResult {
 
 /**
  * Causal attention of new tokens to a preallocated cache that takes them in. Inference only: it has no gradient. In a
- * captured function on ONNX Runtime it is one operator, which with the option `donate` writes into the caller's cache.
- * There `headDim` must be a multiple of 8 and, with more than one row, `length` 1 or the cache empty.
+ * captured function on ONNX Runtime it is one operator; there `headDim` must be a multiple of 8 and, with more than one
+ * row, `length` 1 or the cache empty.
  *
  * @throws {InvalidArgumentError} when shapes do not fit
  */

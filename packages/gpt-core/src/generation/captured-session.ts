@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SlotCache } from '../model/external-attention.js';
 import type { GPT } from '../model/gpt.js';
 import type { DecodeSession } from './session.js';
+import { writeFresh } from './write-fresh.js';
 
 /** How weights are stored while decoding; anything but `float32` trades exactness for memory bandwidth. */
 export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
@@ -10,9 +11,8 @@ export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
 interface StepOutput {
   /** `[asked, vocabSize]` */
   readonly logits: tf.Tensor2D;
-  /** For each layer the cache with the new tokens in it, `[batch, nKvHead, capacity, slotWidth]` */
-  readonly keys: tf.Tensor4D[];
-  readonly values: tf.Tensor4D[];
+  /** New keys of every layer, then new values: `[2 * nLayer, batch, length, nKvHead * slotWidth]` */
+  readonly fresh: tf.Tensor4D;
 }
 
 /** Arguments: token ids, position ids, last slots, all slots, asked rows, keys and values of each layer. */
@@ -76,13 +76,12 @@ export class DecodePrograms {
       values: tf.Tensor4D[],
     ): StepOutput =>
       tf.tidy(() => {
-        const cache: SlotCache = { keys, values, last, slots, positionIds, written: [], biases: new Map() };
+        const cache: SlotCache = { keys, values, last, slots, positionIds, fresh: [], biases: new Map() };
         const hidden = model.forwardExternal(tokenIds, cache); // [batch, length, nEmbd]
         const rows = tf.gather(tf.reshape(hidden, [-1, nEmbd]), asked) as tf.Tensor2D;
         return {
           logits: model.head(rows),
-          keys: cache.written.map((layer) => layer.keys),
-          values: cache.written.map((layer) => layer.values),
+          fresh: tf.stack([...cache.fresh.map(({ key }) => key), ...cache.fresh.map(({ value }) => value)]),
         } as unknown as tf.TensorContainerObject;
       }) as unknown as StepOutput;
     const int = (...shape: string[]) => ({ shape, dtype: 'int32' as const });
@@ -90,7 +89,6 @@ export class DecodePrograms {
     return capture(fn, {
       executor: 'onnx',
       weights,
-      donate: true,
       inputs: [
         int('batch', 'length'),
         int('batch', 'length'),
@@ -109,7 +107,7 @@ export class DecodePrograms {
 }
 
 /** Numbers that a head keeps for a token: the runtime takes them by eights. */
-function slotWidth({ config }: GPT): number {
+export function slotWidth({ config }: GPT): number {
   return 8 * Math.ceil(config.nEmbd / config.nHead / 8);
 }
 
@@ -119,8 +117,8 @@ const longestPart = 512;
 const longestAsked = 256;
 
 /**
- * Decodes with captured steps. Keys and values stay in plain arrays that the steps read and write where they are, so
- * nothing is copied from token to token.
+ * Decodes with captured steps. Keys and values stay in plain arrays that the steps read where they are; new ones are
+ * written into place.
  */
 export class CapturedSession implements DecodeSession {
   readonly #programs: DecodePrograms;
@@ -226,11 +224,13 @@ export class CapturedSession implements DecodeSession {
     const step = this.#programs.step(this.#weights);
     const output = await step(tokenIds, positionIds, last, slots, Int32Array.from(asked), keys, values);
     try {
-      keys.forEach((cache, layer) => {
-        keep(cache, output.keys[layer]!);
-      });
-      values.forEach((cache, layer) => {
-        keep(cache, output.values[layer]!);
+      writeFresh(output.fresh.dataSync() as Float32Array, [...keys, ...values], {
+        starts: this.#lengths.slice(first, first + batch),
+        counts: parts.map((ids) => ids.length),
+        length,
+        heads: this.#model.config.nKvHead,
+        width: slotWidth(this.#model),
+        capacity: this.#capacity,
       });
       parts.forEach((ids, row) => {
         this.#lengths[first + row]! += ids.length;
@@ -245,7 +245,7 @@ export class CapturedSession implements DecodeSession {
         }),
       );
     } finally {
-      tf.dispose([output.logits, ...output.keys, ...output.values]);
+      tf.dispose([output.logits, output.fresh]);
     }
   }
 
@@ -293,10 +293,4 @@ export class CapturedSession implements DecodeSession {
     this.#values = [];
     this.#batch = 0;
   }
-}
-
-/** Where the runtime could not write into the cache, it made a new one. */
-function keep(cache: Float32Array, written: tf.Tensor): void {
-  const values = written.dataSync() as Float32Array;
-  if (values !== cache) cache.set(values);
 }

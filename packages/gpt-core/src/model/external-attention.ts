@@ -9,7 +9,7 @@ import type { LayerAttention } from '../config/layer-attention.js';
  */
 export type ExternalCache = SlotCache | SplitCache;
 
-/** A cache that takes the new keys and values in, each in the slot of its position. */
+/** A cache in which every token has the slot of its position; its owner writes new keys into place. */
 export interface SlotCache {
   /** For each layer `[batch, nKvHead, capacity, width]`; what `width` has beyond `headDim` stays zero. */
   readonly keys: readonly tf.Tensor4D[];
@@ -20,13 +20,13 @@ export interface SlotCache {
   readonly slots: tf.Tensor1D;
   /** `[batch, length]` int32: positions of the new tokens */
   readonly positionIds: tf.Tensor2D;
-  /** Receives each layer's cache with the new tokens in it. */
-  readonly written: { readonly keys: tf.Tensor4D; readonly values: tf.Tensor4D }[];
+  /** Receives each layer's new keys and values, `[batch, length, nKvHead * width]`. */
+  readonly fresh: { readonly key: tf.Tensor3D; readonly value: tf.Tensor3D }[];
   /** Biases by pattern: the layers of one pattern share theirs. */
   readonly biases: Map<string, tf.Tensor4D>;
 }
 
-/** A cache whose owner writes new keys into place. */
+/** The same with transposed keys, which stand apart from the new ones. */
 export interface SplitCache {
   /** For each layer `[batch, nKvHead, headDim, capacity]`: transposed, so that scores need no transposition. */
   readonly keys: readonly tf.Tensor4D[];
@@ -85,7 +85,7 @@ export function externalAttention(
   return tf.reshape(context, [batch, nHead, length, headDim]);
 }
 
-/** The same with a cache that takes the new tokens in. */
+/** The same where tokens have slots. */
 function slotAttention(
   cache: SlotCache,
   layer: number,
@@ -110,11 +110,12 @@ function slotAttention(
     const wide = width > headDim ? tf.pad(x, spare) : x;
     return tf.reshape(tf.transpose(wide, [0, 2, 1, 3]), [batch, length, x.shape[1] * width]) as tf.Tensor3D;
   };
-  const { context, ...written } = cachedAttention(
+  const fresh = { key: flat(key), value: flat(value) };
+  cache.fresh[layer] = fresh;
+  const { context } = cachedAttention(
     {
       query: flat(query),
-      key: flat(key),
-      value: flat(value),
+      ...fresh,
       keys: keys[layer]!,
       values: values[layer]!,
       last,
@@ -123,7 +124,6 @@ function slotAttention(
     },
     { nHead, scale, ...(pattern.type === 'banded' ? { window: pattern.window } : {}) },
   );
-  cache.written[layer] = written;
   const heads = tf.reshape(context, [batch, length, nHead, width]);
   const filled = width > headDim ? tf.slice(heads, [0, 0, 0, 0], [-1, -1, -1, headDim]) : heads;
   return tf.transpose(filled, [0, 2, 1, 3]) as tf.Tensor4D;

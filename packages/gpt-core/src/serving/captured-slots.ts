@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { slotWidth } from '../generation/captured-session.js';
+import { writeFresh } from '../generation/write-fresh.js';
 import type { GPT } from '../model/gpt.js';
 import type { SlotRead, Slots } from './slots.js';
 
@@ -10,9 +12,8 @@ const fewest = 2;
 const most = 8;
 
 /**
- * Slots for the compiled step. Keys and values stand in plain arrays, a row for each slot, that the step reads and
- * writes where they are; a step of several slots covers the rows from the first of them to the last. Rows between that
- * have nothing to read write behind their end, where their next token will go.
+ * Slots for the compiled step. Keys and values stand in plain arrays, a row for each slot, that the step reads
+ * where they are; a step of several slots covers the rows from the first of them to the last.
  */
 export class CapturedSlots implements Slots {
   readonly count: number;
@@ -28,14 +29,12 @@ export class CapturedSlots implements Slots {
   readonly #lengths: number[];
 
   constructor(model: GPT, count: number, capacity: number) {
-    const { nLayer, nKvHead, nEmbd, nHead } = model.config;
+    const { nLayer, nKvHead } = model.config;
     this.#model = model;
     this.count = count;
     this.capacity = capacity;
     this.#rows = Math.max(count, fewest);
-    // The runtime takes a head's numbers by eights.
-    const width = 8 * Math.ceil(nEmbd / nHead / 8);
-    this.#rowSize = nKvHead * (capacity + 1) * width;
+    this.#rowSize = nKvHead * (capacity + 1) * slotWidth(model);
     const allocate = () => Array.from({ length: nLayer }, () => new Float32Array(this.#rows * this.#rowSize));
     this.#keys = allocate();
     this.#values = allocate();
@@ -159,11 +158,13 @@ export class CapturedSlots implements Slots {
     const step = this.#model.decodePrograms.step('float32');
     const output = await step(tokenIds, positionIds, last, slots, asked, keys, values);
     try {
-      keys.forEach((cache, layer) => {
-        keepWritten(cache, output.keys[layer]!);
-      });
-      values.forEach((cache, layer) => {
-        keepWritten(cache, output.values[layer]!);
+      writeFresh(output.fresh.dataSync() as Float32Array, [...keys, ...values], {
+        starts: this.#lengths.slice(start, start + batch),
+        counts: tokens.map((ids) => ids.length),
+        length,
+        heads: this.#model.config.nKvHead,
+        width: slotWidth(this.#model),
+        capacity: this.capacity + 1,
       });
       tokens.forEach((ids, row) => {
         this.#lengths[start + row]! += ids.length;
@@ -172,7 +173,7 @@ export class CapturedSlots implements Slots {
       const { vocabSize } = this.#model.config;
       return Array.from(asked, (_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
     } finally {
-      tf.dispose([output.logits, ...output.keys, ...output.values]);
+      tf.dispose([output.logits, output.fresh]);
     }
   }
 
@@ -180,10 +181,4 @@ export class CapturedSlots implements Slots {
     this.#keys.length = 0;
     this.#values.length = 0;
   }
-}
-
-/** Where the runtime could not write into the cache, it made a new one. */
-function keepWritten(cache: Float32Array, written: tf.Tensor): void {
-  const values = written.dataSync() as Float32Array;
-  if (values !== cache) cache.set(values);
 }

@@ -71,8 +71,6 @@ class OnnxProgram implements CompiledProgram {
   readonly frozen: ReadonlySet<Variable>;
   private readonly program: Program;
   private readonly options: CompileOptions;
-  /** For each result: the argument whose memory it takes. */
-  private readonly donors: readonly (number | undefined)[];
   private session: OnnxSession | undefined;
   private lowered: OnnxLowered | undefined;
   private file: ModelFile | undefined;
@@ -83,13 +81,6 @@ class OnnxProgram implements CompiledProgram {
     this.options = options;
     const updated = new Set(program.updates.map((update) => update.variable));
     this.frozen = new Set(program.variables.filter((variable) => !updated.has(variable)));
-    this.donors = program.fetches.map(({ node, index }) => {
-      // Attention that writes new keys and values into a cache.
-      if (!options.donate || !fillsGivenMemory() || node.op !== 'CachedAttention' || index === 0)
-        return undefined;
-      const donor = program.feeds.indexOf(node.inputs[index + 2]!);
-      return donor < 0 ? undefined : donor;
-    });
   }
 
   /** Lowers without running, so that an operation without counterpart shows when a function is compiled. */
@@ -149,10 +140,7 @@ class OnnxProgram implements CompiledProgram {
     });
     const next: { key: number; output: string; target: HostArray | undefined }[] = [];
     const outputs: Record<string, OnnxTensor | null> = {};
-    lowered.fetches.forEach((name, i) => {
-      const donor = this.donors[i];
-      outputs[name] = donor === undefined ? null : inputs[lowered.feeds[donor]!]!;
-    });
+    for (const name of lowered.fetches) outputs[name] = null;
     for (const { variable, input, output } of lowered.state) {
       const { key, meta } = slotOf(variable);
       inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
@@ -168,8 +156,6 @@ class OnnxProgram implements CompiledProgram {
     const out = await session.run(inputs, outputs);
     for (const { key, output, target } of next) store.advance(key, target ?? out[output]!.data);
     return lowered.fetches.map((name, i) => {
-      const donor = this.donors[i];
-      if (donor !== undefined) return feeds[donor]!;
       const { data, dims } = out[name]!;
       const { dtype } = this.program.fetches[i]!;
       const isBool = dtype === 'bool' && !(data instanceof Uint8Array);

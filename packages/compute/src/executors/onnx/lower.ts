@@ -8,7 +8,7 @@ import {
   toHostArray,
   type Value,
 } from '../../capture/graph.js';
-import { OnnxBuilder } from './model.js';
+import { OnnxBuilder, OT } from './model.js';
 import { lowerings } from './ops.js';
 import { fusions } from './ops-fused.js';
 import { quantizedMatMul, type WeightStorage } from './weights.js';
@@ -21,6 +21,8 @@ export interface OnnxLowerOptions {
   readonly structure?: boolean;
   /** Equal constants become one. Default true. */
   readonly shareConstants?: boolean;
+  /** Integer arguments are int64 outside, as other libraries pass token ids. Default false. */
+  readonly int64Inputs?: boolean;
   /** Names of the inputs and outputs, for people; default `feed_0`, `out_0`. */
   readonly inputNames?: readonly string[];
   readonly outputNames?: readonly string[];
@@ -99,8 +101,9 @@ export class OnnxLowering {
     const { updated } = this;
     const feeds = program.feeds.map((value, i) => {
       const name = inputNames[i] ?? `feed_${i}`;
-      builder.inputs.push({ name, type: value.dtype, shape: value.shape });
-      names.set(value, name);
+      const wide = this.options.int64Inputs === true && value.dtype === 'int32';
+      builder.inputs.push({ name, type: wide ? 'int64' : value.dtype, shape: value.shape });
+      names.set(value, wide ? builder.op('Cast', [name], { to: { int: OT.int32 } }) : name);
       return name;
     });
     const stateInputs = new Map<Variable, string>();
