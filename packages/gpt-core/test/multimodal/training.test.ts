@@ -44,9 +44,7 @@ async function values(model: MultimodalGPT): Promise<Map<string, string>> {
 describe('training', () => {
   it('learns to tell images apart, which no text could', async () => {
     using model = tinyModel({ projector: 'mlp' }, { initializerRange: 0.1 });
-    const losses = await run(model, { steps: 120, stage: 'full', learningRate: 1e-2 }, [
-      dataset,
-    ]);
+    const losses = await run(model, { steps: 120, stage: 'full', learningRate: 1e-2 }, [dataset]);
     expect(losses.at(-1)!).toBeLessThan(0.2);
     for (const [i, answer] of ['a', 'b'].entries()) {
       const { text } = await model.generate(['is', shown[i]!], { maxTokens: 1, temperature: 0 });
