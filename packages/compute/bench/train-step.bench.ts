@@ -3,7 +3,7 @@
  * variant is a process; they stay up together and take turns, so that a busy machine disturbs all alike.
  *
  * `--only TEXT` runs the parts whose name contains TEXT: `gpt2-small 2x256 float32`, `6x384 16x256 bf16`, `onnx`,
- * `long run`.
+ * `long run`. `--rounds N` sets how often each variant takes its turn.
  */
 import os from 'node:os';
 import { type GptShape, shapes } from './gpt.js';
@@ -19,7 +19,8 @@ import {
 } from './process.js';
 
 const quick = process.argv.includes('--quick');
-const rounds = quick ? 2 : 6;
+const roundsAt = process.argv.indexOf('--rounds');
+const rounds = roundsAt >= 0 ? Number(process.argv[roundsAt + 1]) : quick ? 2 : 6;
 const onlyAt = process.argv.indexOf('--only');
 const only = onlyAt >= 0 ? (process.argv[onlyAt + 1] ?? '') : '';
 const wanted = (part: string) => part.includes(only);
@@ -65,6 +66,7 @@ async function measure(variants: readonly Variant[], stepsPerRound = 1): Promise
   for (const { name, server, seconds, cpu, losses } of running) {
     const memory = Number(await server.ask('memory'));
     server.end();
+    console.log(`  ${name}: ${median(seconds).toFixed(3)} s a step`);
     out.set(name, { seconds: median(seconds), cpu: median(cpu), memory, losses });
   }
   return out;

@@ -60,7 +60,9 @@ async function ours(batch: number, weights: WeightStorage) {
 }
 
 const results: BenchResult[] = [];
-for (const batch of quick ? [1] : [1, 8]) {
+const batchAt = process.argv.indexOf('--batch');
+const batches = batchAt >= 0 ? [Number(process.argv[batchAt + 1])] : quick ? [1] : [1, 8];
+for (const batch of batches) {
   const mine = await ours(batch, 'float32');
   const theirs: Timing = { prefill: [], decode: [], memory: 0 };
   for (let round = 0; round < turns; round++) {

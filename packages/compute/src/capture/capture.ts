@@ -162,9 +162,7 @@ class Captured {
       weights: options.weights ?? 'float32',
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     };
-    const named = (options.inputs ?? []).flatMap(({ shape }) =>
-      shape.filter((size) => typeof size === 'string'),
-    );
+    const named = (options.inputs ?? []).flatMap(({ shape }) => shape.flatMap(namesIn));
     this.lengthNames = [...new Set(named)];
   }
 

@@ -11,6 +11,7 @@ interface Flags extends ModelFlags {
   shardBytes?: number;
   batch: number;
   length?: number;
+  cache?: boolean;
   weights?: 'float32' | 'float16' | 'int8' | 'int4';
   json?: boolean;
 }
@@ -19,6 +20,7 @@ interface Flags extends ModelFlags {
 export function registerConvert(program: Command): void {
   program
     .command('convert')
+    .alias('export')
     .description('Write a checkpoint in another format: Hugging Face folder, GGUF, ONNX.')
     .argument('<directory>', 'checkpoint folder')
     .argument('<output>', 'folder (huggingface, onnx) or file (gguf)')
@@ -30,6 +32,7 @@ export function registerConvert(program: Command): void {
     )
     .option('--shard-bytes <n>', 'Hugging Face: split the weights into files of this size', numberFlag)
     .option('--batch <n>', 'ONNX: rows of the input', numberFlag, 1)
+    .option('--cache', 'ONNX: with key-value cache and open lengths, as transformers.js loads it')
     .option('--length <n>', 'ONNX: tokens of a row (default: the context)', numberFlag)
     .addOption(
       new Option('--weights <type>', 'ONNX: storage').choices(['float32', 'float16', 'int8', 'int4']),
@@ -62,6 +65,7 @@ async function convert(model: GPT, output: string, flags: Flags): Promise<void> 
     case 'onnx':
       return exportOnnx(model, output, {
         batch: flags.batch,
+        ...(flags.cache === undefined ? {} : { cache: flags.cache }),
         ...(flags.length === undefined ? {} : { length: flags.length }),
         ...(flags.weights === undefined ? {} : { weights: flags.weights }),
       });

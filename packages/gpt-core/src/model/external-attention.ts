@@ -7,7 +7,7 @@ import type { LayerAttention } from '../config/layer-attention.js';
  * Keys and values that live outside of the pass: it reads them, and hands its own out. That keeps the pass a pure
  * function, which can be captured once and run for every token.
  */
-export type ExternalCache = SlotCache | SplitCache;
+export type ExternalCache = SlotCache | SplitCache | GrowingCache;
 
 /** A cache in which every token has the slot of its position; its owner writes new keys into place. */
 export interface SlotCache {
@@ -24,6 +24,20 @@ export interface SlotCache {
   readonly fresh: { readonly key: tf.Tensor3D; readonly value: tf.Tensor3D }[];
   /** Biases by pattern: the layers of one pattern share theirs. */
   readonly biases: Map<string, tf.Tensor4D>;
+}
+
+/** A cache that grows by concatenation, as exported models have it; rows may be padded on the left. */
+export interface GrowingCache {
+  /** For each layer `[batch, nKvHead, past, headDim]` */
+  readonly past: readonly { readonly key: tf.Tensor4D; readonly value: tf.Tensor4D }[];
+  /** `[batch, past + length]` int32: 0 = padding */
+  readonly attentionMask: tf.Tensor2D;
+  /** `[batch, length]` int32 */
+  readonly positionIds: tf.Tensor2D;
+  /** Receives the keys and values of all tokens, `[batch, nKvHead, past + length, headDim]`. */
+  readonly present: { readonly key: tf.Tensor4D; readonly value: tf.Tensor4D }[];
+  /** Masks by pattern */
+  readonly masks: Map<string, tf.Tensor4D>;
 }
 
 /** The same with transposed keys, which stand apart from the new ones. */
@@ -59,6 +73,7 @@ export function externalAttention(
   value: tf.Tensor4D,
   scale: number,
 ): tf.Tensor4D {
+  if ('past' in cache) return growingAttention(cache, layer, pattern, rule, query, key, value, scale);
   if ('slots' in cache) return slotAttention(cache, layer, pattern, rule, query, key, value, scale);
   cache.fresh[layer] = { key, value };
   const [batch, nHead, length, headDim] = query.shape;
@@ -83,6 +98,61 @@ export function externalAttention(
     tf.matMul(grouped(ownWeights, length) as tf.Tensor4D, value),
   );
   return tf.reshape(context, [batch, nHead, length, headDim]);
+}
+
+/** The same with a cache that grows. */
+function growingAttention(
+  cache: GrowingCache,
+  layer: number,
+  pattern: LayerAttention,
+  rule: AttentionPattern,
+  query: tf.Tensor4D,
+  newKey: tf.Tensor4D,
+  newValue: tf.Tensor4D,
+  scale: number,
+): tf.Tensor4D {
+  const [batch, nHead, length, headDim] = query.shape;
+  const nKvHead = newKey.shape[1];
+  const past = cache.past[layer]!;
+  const key = tf.concat([past.key, newKey], 2) as tf.Tensor4D;
+  const value = tf.concat([past.value, newValue], 2) as tf.Tensor4D;
+  cache.present[layer] = { key, value };
+  const total = key.shape[2];
+  // Heads that share keys stand below each other.
+  const grouped = [batch, nKvHead, (nHead / nKvHead) * length];
+  const q = tf.reshape(tf.mul(query, scale), [...grouped, headDim]);
+  const scores = tf.reshape(tf.matMul(q, key, false, true), [batch, nHead, length, total]);
+  const weights = tf.softmax(tf.add(scores, growingMask(cache, pattern, rule, total)));
+  const context = tf.matMul(tf.reshape(weights, [...grouped, total]), value);
+  return tf.reshape(context, [batch, nHead, length, headDim]) as tf.Tensor4D;
+}
+
+/** `[batch, 1, length, past + length]`: later tokens, padding and what the pattern hides. */
+function growingMask(
+  cache: GrowingCache,
+  pattern: LayerAttention,
+  rule: AttentionPattern,
+  total: number,
+): tf.Tensor4D {
+  const name = JSON.stringify(pattern);
+  const known = cache.masks.get(name);
+  if (known) return known;
+  const { attentionMask, positionIds } = cache;
+  const [batch, length] = positionIds.shape;
+  const slots = tf.reshape(tf.range(0, total, 1, 'int32'), [1, 1, 1, total]);
+  const own = tf.add(tf.range(0, length, 1, 'int32'), tf.scalar(total - length, 'int32'));
+  const earlier = tf.lessEqual(slots, tf.reshape(own, [1, 1, length, 1]));
+  const real = tf.greater(tf.reshape(attentionMask, [batch, 1, 1, total]), 0);
+  let visible = tf.logicalAnd(earlier, real);
+  if (pattern.type !== 'dense') {
+    // A key's position counts the real tokens before it.
+    const counted = tf.sub(tf.cumsum(tf.cast(attentionMask, 'float32'), 1), 1);
+    const keys = tf.reshape(tf.cast(counted, 'int32'), [batch, 1, 1, total]);
+    visible = tf.logicalAnd(visible, rule.mask(tf.reshape(positionIds, [batch, 1, length, 1]), keys));
+  }
+  const mask = tf.mul(tf.sub(1, tf.cast(visible, 'float32')), hidden) as tf.Tensor4D;
+  cache.masks.set(name, mask);
+  return mask;
 }
 
 /** The same where tokens have slots. */
