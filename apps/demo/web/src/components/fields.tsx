@@ -16,14 +16,18 @@ interface SliderProps extends Common {
 }
 
 export function Slider({ label, hint, value, onChange, format, ...range }: SliderProps) {
+  const id = useId();
   const shown = format ? format(value) : String(value);
   return (
-    <label className="field">
-      <span className="name">
-        {label}
-        <output>{shown}</output>
-      </span>
+    <div className="field">
+      <div className="name">
+        <label htmlFor={id}>{label}</label>
+        <span className="value" aria-hidden>
+          {shown}
+        </span>
+      </div>
       <input
+        id={id}
         type="range"
         value={value}
         aria-valuetext={shown}
@@ -31,7 +35,7 @@ export function Slider({ label, hint, value, onChange, format, ...range }: Slide
         {...range}
       />
       {hint && <span className="hint">{hint}</span>}
-    </label>
+    </div>
   );
 }
 
@@ -50,10 +54,14 @@ export function Select<T extends string>({
   options,
   disabled = false,
 }: SelectProps<T>) {
+  const id = useId();
   return (
-    <label className="field">
-      <span className="name">{label}</span>
+    <div className="field">
+      <label className="name" htmlFor={id}>
+        {label}
+      </label>
       <select
+        id={id}
         className="select"
         value={value}
         disabled={disabled}
@@ -66,7 +74,7 @@ export function Select<T extends string>({
         ))}
       </select>
       {hint && <span className="hint">{hint}</span>}
-    </label>
+    </div>
   );
 }
 
@@ -79,10 +87,14 @@ interface NumberFieldProps extends Common {
 }
 
 export function NumberField({ label, hint, value, onChange, ...range }: NumberFieldProps) {
+  const id = useId();
   return (
-    <label className="field">
-      <span className="name">{label}</span>
+    <div className="field">
+      <label className="name" htmlFor={id}>
+        {label}
+      </label>
       <input
+        id={id}
         className="input"
         type="number"
         value={Number.isFinite(value) ? value : ''}
@@ -90,7 +102,7 @@ export function NumberField({ label, hint, value, onChange, ...range }: NumberFi
         {...range}
       />
       {hint && <span className="hint">{hint}</span>}
-    </label>
+    </div>
   );
 }
 

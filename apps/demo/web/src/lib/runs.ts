@@ -2,6 +2,7 @@ import { proxy } from 'comlink';
 import { useSyncExternalStore } from 'react';
 import { type Engine, ownEngine } from '../worker/engine.js';
 import type { LabEvent, TrainingSpec } from './lab-types.js';
+import { refreshModels } from './models.js';
 import { problemOf } from './server-chat.js';
 
 export type RunStatus = 'starting' | 'running' | 'paused' | 'done' | 'stopped' | 'failed';
@@ -131,10 +132,15 @@ async function onServer(id: string, spec: TrainingSpec): Promise<void> {
     close: () => source.close(),
   });
   source.onmessage = ({ data }: MessageEvent<string>) => {
-    const event = JSON.parse(data) as LabEvent | { type: 'error'; message: string };
+    const event = JSON.parse(data) as LabEvent | { type: 'error'; message: string } | { type: 'saved' };
     if (event.type === 'error') {
       source.close();
       change(id, () => ({ status: 'failed', error: event.message }));
+      return;
+    }
+    if (event.type === 'saved') {
+      // The trained model is served now: the chat can talk to it.
+      void refreshModels();
       return;
     }
     receive(id, event);

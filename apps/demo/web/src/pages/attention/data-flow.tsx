@@ -56,7 +56,9 @@ export function DataFlow({ explanation, detail, layer, head, row, onRow }: DataF
           title="Largest difference between these steps and the model’s own pass"
           data-testid="deviation"
         >
-          equal to the model’s pass within {detail.deviation.toExponential(0)}
+          {detail.deviation === 0
+            ? 'equal to the model’s pass'
+            : `equal to the model’s pass within ${detail.deviation.toExponential(0)}`}
         </span>
       }
     >

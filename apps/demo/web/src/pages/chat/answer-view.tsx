@@ -32,7 +32,7 @@ export function AnswerView({ title, answer, attempts, attempt, mode, busy, ...on
       data-status={answer.status}
     >
       <header className="row between">
-        <h3>{title}</h3>
+        <h2 className="answer-title">{title}</h2>
         {answer.where && <span className="chip">{answer.where}</span>}
       </header>
       <div className="answer-body">
@@ -59,7 +59,7 @@ export function AnswerView({ title, answer, attempts, attempt, mode, busy, ...on
       <footer className="row between small soft">
         <span className="number">
           {answer.status === 'stopped' && 'stopped · '}
-          {answer.finishReason === 'length' && answer.status === 'done' && 'token limit · '}
+          {answer.finishReason === 'length' && answer.status === 'done' && 'length limit · '}
           {answer.tokens.length > 0 && `${count(answer.tokens.length)} tokens`}
           {answer.tokensPerSecond ? ` · ${answer.tokensPerSecond.toFixed(1)} tokens/s` : ''}
         </span>

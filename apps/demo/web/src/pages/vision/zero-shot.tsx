@@ -21,8 +21,8 @@ export function ZeroShot({ model }: { model: string }) {
   useEffect(() => {
     loadGallery().then((found) => {
       setGallery(found);
-      const first = found.items.findIndex(({ name }) => name === 'cat face');
-      setChosen(first >= 0 ? first : 0);
+      const cat = found.items.findIndex(({ name }) => name === 'cat face');
+      setChosen(Math.max(0, cat));
     }, setError);
   }, []);
 
