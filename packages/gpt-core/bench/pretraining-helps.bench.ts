@@ -33,7 +33,7 @@ const read = (name: string) =>
     ([, row]) => row as TaskExample & { text: string },
   );
 const labelled = number('labelled', quick ? 64 : 1000);
-const steps = number('steps', quick ? 10 : 1200);
+const steps = number('steps', quick ? 10 : 1000);
 const seeds = number('seeds', quick ? 1 : 3);
 const train = read('sentence-polarity-train.jsonl.gz');
 const test = read('sentence-polarity-test.jsonl.gz').slice(0, quick ? 64 : undefined);
@@ -42,11 +42,11 @@ const { backend } = await initCompute();
 const tokenizer = new SubwordTokenizer(
   await ByteLevelBPETokenizer.train(
     train.map(({ text }) => text),
-    { vocabSize: quick ? 500 : 4000 },
+    { vocabSize: quick ? 500 : 2000 },
   ),
 );
 const contextLength = 64;
-const config = { vocabSize: tokenizer.vocabSize, contextLength, nLayer: 4, nHead: 4, nEmbd: 128 };
+const config = { vocabSize: tokenizer.vocabSize, contextLength, nLayer: 3, nHead: 3, nEmbd: 96 };
 const dropouts = {
   normPlacement: 'post',
   embeddingDropout: 0.1,

@@ -107,6 +107,7 @@ export type {
 } from './language-model/language-model.js';
 export { type LocalLanguageModelOptions, localLanguageModel } from './language-model/local.js';
 export { LoRA, type LoRAFactors, type LoRAOptions } from './lora/lora.js';
+export { extendVocabulary } from './model/extend-vocabulary.js';
 export type { Dropout, LayerMemory, LinearAdapter } from './model/forward.js';
 export {
   type CreateOptions,
@@ -209,6 +210,7 @@ export { EngineClosedError, QueueFullError } from './serving/errors.js';
 export { ByteTokenizer } from './tokenization/byte-tokenizer.js';
 export { CharacterTokenizer } from './tokenization/character-tokenizer.js';
 export { tokenizerFromJSON, tokenizerFromVocabulary } from './tokenization/load-tokenizer.js';
+export { withSpaceRuns } from './tokenization/space-runs.js';
 export { SubwordTokenizer } from './tokenization/subword-tokenizer.js';
 export type { EncodeTextOptions, Tokenizer } from './tokenization/tokenizer.js';
 export { WordTokenizer } from './tokenization/word-tokenizer.js';

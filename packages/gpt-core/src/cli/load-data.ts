@@ -8,6 +8,8 @@ import { shardSource } from '../node/shard-source.js';
 import { ByteTokenizer } from '../tokenization/byte-tokenizer.js';
 import { CharacterTokenizer } from '../tokenization/character-tokenizer.js';
 import { tokenizerFromJSON } from '../tokenization/load-tokenizer.js';
+import { withSpaceRuns } from '../tokenization/space-runs.js';
+import { SubwordTokenizer } from '../tokenization/subword-tokenizer.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 import { UsageError } from './errors.js';
 import type { RunConfig } from './run-config.js';
@@ -37,7 +39,7 @@ export async function loadData(
   const tokenizer =
     options.tokenizer ??
     (await createTokenizer(
-      data.tokenizer ?? 'char',
+      data,
       contents.flatMap(({ texts }) => texts),
     ));
   const sources = contents.map(({ part, texts, joined }, index) => {
@@ -80,7 +82,7 @@ async function loadShards(
 ): Promise<LoadedData> {
   if (data.tokenizer === undefined && !options.tokenizer)
     throw new UsageError('Token shards need the tokenizer that made them: --tokenizer FILE.');
-  const tokenizer = options.tokenizer ?? (await createTokenizer(data.tokenizer!, []));
+  const tokenizer = options.tokenizer ?? (await createTokenizer(data, []));
   const { validationFraction, sampling, separateDocuments } = data;
   const { train, validation, reader } = shardSource(path, {
     contextLength: options.contextLength,
@@ -127,19 +129,32 @@ async function readNonEmpty(path: string): Promise<string> {
   }
 }
 
-async function createTokenizer(name: string, texts: readonly string[]): Promise<Tokenizer> {
-  if (name === 'char') return CharacterTokenizer.train(texts.join(''));
-  if (name === 'byte') return new ByteTokenizer();
+async function createTokenizer(data: DataConfig, texts: readonly string[]): Promise<Tokenizer> {
+  const name = data.tokenizer ?? 'char';
+  if (name === 'char' || name === 'byte') {
+    const tokenizer = name === 'char' ? CharacterTokenizer.train(texts.join('')) : new ByteTokenizer();
+    return withConfiguredRuns(tokenizer, data);
+  }
   const content = await readFile(name, 'utf8').catch(() => {
     throw new UsageError(
       `There is no tokenizer "${name}": write char, byte, or the path of a tokenizer.json.`,
     );
   });
   try {
-    return tokenizerFromJSON(JSON.parse(content));
+    return withConfiguredRuns(tokenizerFromJSON(JSON.parse(content)), data);
   } catch (cause) {
     if (cause instanceof SyntaxError)
       throw new UsageError(`${name} is not JSON: give a tokenizer.json.`, { cause });
     throw cause;
   }
+}
+
+/** The tokenizer, with tokens for runs of spaces where the config asks for them. @throws {UsageError} */
+export function withConfiguredRuns(tokenizer: Tokenizer, { spaceRuns }: DataConfig): Tokenizer {
+  if (spaceRuns === undefined) return tokenizer;
+  if (!(tokenizer instanceof SubwordTokenizer))
+    throw new UsageError(
+      'Runs of spaces become tokens of a byte-level BPE only: leave out --space-runs, or give its tokenizer.json.',
+    );
+  return withSpaceRuns(tokenizer, { longest: spaceRuns });
 }

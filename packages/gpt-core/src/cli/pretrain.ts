@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import { type GPTConfigInput, parseConfig } from '../config/config.js';
 import { describe } from '../config/describe.js';
 import { presets } from '../config/presets.js';
-import { formatBytes, formatCount, formatDuration } from '../metrics/format.js';
+import { formatBytes, formatCount, formatDuration, formatQuantity } from '../metrics/format.js';
 import { GPT } from '../model/gpt.js';
 import { RunDirectory } from '../node/run-directory.js';
 import type { SavedTraining } from '../training/checkpoint-store.js';
@@ -20,6 +20,7 @@ import {
   readRunConfig,
   recipeConfig,
 } from './run-config.js';
+import { startingModel } from './starting-model.js';
 import {
   initialise,
   joinWorkers,
@@ -38,6 +39,7 @@ interface Flags extends SessionFlags {
   config?: string;
   recipe?: string;
   preset?: string;
+  from?: string;
   dryRun?: boolean;
   sample?: boolean;
   sampleEvery?: number;
@@ -69,6 +71,7 @@ const SETTINGS: readonly (readonly [
   ['clip-norm', 'number', 'training', 'clipNorm', 'largest gradient norm'],
   ['ema-decay', 'number', 'training', 'emaDecay', 'average the weights'],
   ['seed', 'int', 'training', 'seed', 'seed of weights, batches and dropout'],
+  ['space-runs', 'int', 'data', 'spaceRuns', 'tokens for runs of up to so many spaces, for code'],
   ['validation-fraction', 'number', 'data', 'validationFraction', 'share of the text that is held out'],
   ['validate-every', 'int', 'training', 'validateEvery', 'steps between validations'],
   ['validation-batches', 'int', 'training', 'validationBatches', 'batches per validation (default all)'],
@@ -91,6 +94,7 @@ export function registerPretrain(program: Command): void {
     .option('--config <file>', 'YAML or JSON with the settings; flags win over it')
     .option('--recipe <name>', 'published settings, e.g. shakespeare-cpu, gpt2, gpt3-125m')
     .option('--preset <name>', 'published model size')
+    .option('--from <folder>', 'go on from the weights and tokenizer of this checkpoint, on other data')
     .option('--resume', 'go on with the run in --out')
     .option('--overwrite', 'delete what --out holds and start anew')
     .option('--dry-run', 'print shapes, memory, arithmetic and time, and train nothing')
@@ -132,23 +136,22 @@ async function runPretrain(flags: Flags): Promise<void> {
 
   const training = config.training ?? {};
   const seed = training.seed ?? 1337;
+  if (config.model?.from !== undefined) await initialise(flags);
+  using base = await startingModel(config, saved);
   const contextLength =
     config.data?.contextLength ??
     numberField(config.model, 'contextLength') ??
+    base?.config.contextLength ??
     presetOf(config)?.contextLength ??
     256;
-  const savedTokenizer = saved && (await tokenizerOf(saved));
+  const knownTokenizer = base?.tokenizer ?? (saved && (await tokenizerOf(saved)));
   const data = await loadData(config.data ?? {}, {
     contextLength,
     seed,
-    ...(savedTokenizer && { tokenizer: savedTokenizer }),
+    ...(knownTokenizer && { tokenizer: knownTokenizer }),
   });
-  const modelConfig = modelConfigOf(
-    config,
-    contextLength,
-    data.tokenizer.vocabSize,
-    data.tokenizer.eosTokenId,
-  );
+  const modelConfig =
+    base?.config ?? modelConfigOf(config, contextLength, data.tokenizer.vocabSize, data.tokenizer.eosTokenId);
   const { keepLast, ...loopSettings } = training;
   if (flags.dryRun) {
     await initialise(flags);
@@ -157,7 +160,7 @@ async function runPretrain(flags: Flags): Promise<void> {
   const directory = new RunDirectory(run!.path, keepLast === undefined ? {} : { keepLast });
   const compute = await initialise(flags);
   const cluster = joinWorkers(flags);
-  const model = GPT.create(modelConfig, { seed, tokenizer: data.tokenizer });
+  const model = base ?? GPT.create(modelConfig, { seed, tokenizer: data.tokenizer });
   try {
     if (!flags.quiet && flags.jsonl !== '-')
       process.stdout.write(`backend ${compute.backend} (${compute.library} ${compute.version})\n`);
@@ -229,8 +232,8 @@ async function dryRun(
       `[${batchSize}, ${contextLength}] tokens in micro-batches of [${microBatchSize}, ${contextLength}]`,
     ],
     ['logits of a micro-batch', formatBytes(4 * microBatchSize * contextLength * vocabSize)],
-    ['arithmetic per step', `${formatCount(cost.trainingFlopsPerToken * tokensPerStep)}FLOP`],
-    ['this machine', `${formatCount(rate.flopsPerSecond)}FLOP/s in matrix products`],
+    ['arithmetic per step', formatQuantity(cost.trainingFlopsPerToken * tokensPerStep, 'FLOP')],
+    ['this machine', `${formatQuantity(rate.flopsPerSecond, 'FLOP/s')} in matrix products`],
   ];
   if (tokens !== undefined) {
     const seconds = (cost.trainingFlopsPerToken * tokens) / rate.flopsPerSecond;
@@ -244,7 +247,10 @@ async function dryRun(
 /** Settings given on the command line. */
 function configOfFlags(flags: Flags): RunConfig {
   const sections: Record<'model' | 'data' | 'training', Record<string, unknown>> = {
-    model: { ...(flags.preset !== undefined && { preset: flags.preset }) },
+    model: {
+      ...(flags.preset !== undefined && { preset: flags.preset }),
+      ...(flags.from !== undefined && { from: flags.from }),
+    },
     data: {
       ...(flags.text && { text: flags.text }),
       ...(flags.data && { jsonl: flags.data }),

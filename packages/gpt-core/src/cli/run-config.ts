@@ -22,12 +22,14 @@ const dataPart = {
 const schema = z.strictObject({
   recipe: z.string().optional(),
   out: z.string().optional(),
-  /** Any field of GPTConfig; a preset's name takes its sizes. */
-  model: z.looseObject({ preset: z.string().optional() }).optional(),
+  /** Any field of GPTConfig; a preset's name takes its sizes. `from`: a checkpoint to go on from, with its sizes. */
+  model: z.looseObject({ preset: z.string().optional(), from: z.string().optional() }).optional(),
   data: z
     .strictObject({
       ...dataPart,
       tokenizer: z.string().optional(),
+      /** Tokens for runs of up to so many spaces, for code. */
+      spaceRuns: z.number().int().min(2).optional(),
       contextLength: whole.optional(),
       validationFraction: z.number().min(0).lt(1).optional(),
       sampling: z.enum(['random', 'shuffled', 'sequential']).optional(),

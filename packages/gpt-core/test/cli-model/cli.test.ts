@@ -129,16 +129,7 @@ describe('gpt score, info, convert', () => {
     expect((await gpt('convert', model, file, '--to', 'gguf', '--backend', 'cpu')).status).toBe(0);
     expect(existsSync(file)).toBe(true);
     const shards = join(folder, 'shards');
-    const { out } = await gpt(
-      'convert',
-      model,
-      shards,
-      '--shard-bytes',
-      '1000',
-      '--json',
-      '--backend',
-      'cpu',
-    );
+    const { out } = await gpt('export', model, shards, '--shard-bytes', '1000', '--json', '--backend', 'cpu');
     expect(JSON.parse(out)).toMatchObject({ format: 'huggingface' });
     expect(existsSync(join(shards, 'model.safetensors.index.json'))).toBe(true);
     using loaded = await GPT.load(shards);

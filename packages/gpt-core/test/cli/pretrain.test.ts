@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { testBackend } from '@gpt-lineage/compute/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runCli } from '../../src/cli/program.js';
-import { GPT } from '../../src/index.js';
+import { CharacterTokenizer, GPT, SubwordTokenizer } from '../../src/index.js';
 import { readJsonlLog } from '../../src/node/metrics-log.js';
 import { curve, verse } from '../support/training.js';
 
@@ -96,6 +96,87 @@ describe('gpt pretrain', () => {
     expect((await gpt('pretrain', '--config', at('torn.json'), '--out', at('x'))).status).toBe(1);
   });
 
+  it('goes on from a checkpoint on other data, with tokens for runs of spaces', async () => {
+    const code = 'def f(x):\n      return x\n'.repeat(60);
+    writeFileSync(at('code.txt'), code);
+    const tokenizer = await SubwordTokenizer.train([verse], { vocabSize: 270 });
+    const sizes = { vocabSize: 270, contextLength: 16, nLayer: 1, nHead: 2, nEmbd: 16 };
+    {
+      using base = GPT.create(sizes, { seed: 1, tokenizer });
+      await base.save(at('base'));
+    }
+    const backend = ['--backend', testBackend()];
+    const adapt = (out: string, ...args: string[]) =>
+      gpt(
+        ...[
+          'pretrain',
+          '--from',
+          at('base'),
+          '--space-runs',
+          '6',
+          '--text',
+          at('code.txt'),
+          '--out',
+          at(out),
+        ],
+        ...[
+          '--batch-size',
+          '2',
+          '--steps',
+          '6',
+          '--checkpoint-every',
+          '3',
+          '--no-sample',
+          ...backend,
+          ...args,
+        ],
+      );
+    const run = await adapt('adapted');
+    expect(run.stderr).toBe('');
+    using model = await GPT.load(at('adapted'));
+    expect(model.config).toMatchObject({ vocabSize: 275, nEmbd: 16, contextLength: 16 });
+    expect(model.encode(' '.repeat(6))).toHaveLength(1);
+    const log = async (name: string) => curve(await readJsonlLog(join(at(name), 'metrics.jsonl')));
+    const steps = await log('adapted');
+    expect(steps.at(-1)).not.toEqual(steps[0]);
+
+    // A resumed run needs nothing of the first model.
+    await adapt('adapted-half');
+    rmSync(join(at('adapted-half'), 'checkpoints', 'step-00000006'), { recursive: true });
+    rmSync(at('base'), { recursive: true });
+    const resumed = await gpt('pretrain', '--resume', '--out', at('adapted-half'), '--no-sample', ...backend);
+    expect(resumed.stderr).toBe('');
+    expect(await log('adapted-half')).toEqual(steps);
+  });
+
+  it('says which settings a checkpoint to go on from already decides', async () => {
+    {
+      using base = GPT.create(
+        { vocabSize: 4, contextLength: 16, nLayer: 1, nHead: 1, nEmbd: 4 },
+        { tokenizer: CharacterTokenizer.train('abcd') },
+      );
+      await base.save(at('chars'));
+    }
+    const from = (...args: string[]) =>
+      gpt(
+        'pretrain',
+        '--from',
+        at('chars'),
+        '--text',
+        text,
+        '--out',
+        at('y'),
+        '--backend',
+        testBackend(),
+        ...args,
+      );
+    expect((await from('--n-layer', '2')).stderr).toMatch(/nLayer is that of the model in .*: leave it out/);
+    expect((await from('--tokenizer', 'byte')).stderr).toMatch(/leave out --tokenizer/);
+    expect((await from('--space-runs', '4')).stderr).toMatch(/a byte-level BPE only/);
+    expect((await from('--space-runs', '1')).status).toBe(1);
+    expect(existsSync(at('y'))).toBe(false);
+  });
+
   it('counts a published model without allocating it', async () => {
     const run = await gpt(
       'pretrain',
@@ -114,7 +195,8 @@ describe('gpt pretrain', () => {
     expect(run.stderr).toBe('');
     expect(run.stdout).toMatch(/96 layers, 96 heads, 12288 wide/);
     expect(run.stdout).toMatch(/parameters +17\dB/);
-    expect(run.stdout).toMatch(/arithmetic per step/);
+    expect(run.stdout).toMatch(/arithmetic per step +\d\S* [PE]FLOP/);
+    expect(run.stdout).toMatch(/this machine +\d\S* [MGT]FLOP\/s/);
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createProgress, lossChart } from '../../src/cli/progress.js';
 import { learningRateSchedule, type TrainingEvent } from '../../src/index.js';
-import { formatBytes, formatCount, formatDuration } from '../../src/metrics/format.js';
+import { formatBytes, formatCount, formatDuration, formatQuantity } from '../../src/metrics/format.js';
 import { crc32c, fileHeaderRecord, scalarsRecord, textRecord } from '../../src/metrics/tensorboard.js';
 import { jsonlLog, readJsonlLog, tensorBoardLog } from '../../src/node/metrics-log.js';
 import { rampedRows } from '../../src/training/learning-rate.js';
@@ -107,6 +107,11 @@ describe('progress', () => {
     expect([0, 59_000, 185_000, 3_720_000].map(formatDuration)).toEqual(['0s', '59s', '3m 05s', '1h 02m']);
     expect([999, 12_300, 4.5e6, 1.2e9].map(formatCount)).toEqual(['999', '12.3k', '4.50M', '1.20B']);
     expect([512, 3.1e6, 1.2e9].map(formatBytes)).toEqual(['512 B', '3.10 MB', '1.20 GB']);
+    expect(formatDuration(400 * 86_400_000 + 5 * 3_600_000)).toBe('400d 05h');
+    expect([7.42e10, 3.35e18].map((value) => formatQuantity(value, 'FLOP'))).toEqual([
+      '74.2 GFLOP',
+      '3.35 EFLOP',
+    ]);
   });
 });
 
