@@ -56,14 +56,16 @@ describe.skipIf(!hasRedis)('scale-out over Redis', () => {
   it('gives the same shards with two worker processes, one of them killed in the middle of a task', async () => {
     const output = join(folder, 'two');
     const workers = [startWorker('killed'), startWorker('killed')] as const;
+    // Both must stand in line before there is work, or one might do all of it.
+    for (const { output } of workers) while (!output().includes('waiting for tasks')) await sleep(20);
     const coordinator = pipeline(testConfig(output), {
       baseDirectory: testBase,
       executor: await redisExecutor({ url, queue: 'killed' }),
     });
     let killed = false;
-    const isFirstAtWork = () => workers[0].output().includes('ingest/');
+    const isFirstAtWork = () => /^[a-z]+\/\S/m.test(workers[0].output());
     const killer = (async () => {
-      while (!isFirstAtWork()) await sleep(5);
+      while (!isFirstAtWork()) await sleep(2);
       workers[0].child.kill('SIGKILL');
       killed = true;
     })();
