@@ -4,9 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { activate } from '../backends/portable.js';
+import { withoutStderr } from '../executors/quiet.js';
 import type { LoadedBackend, LoadOptions } from '../platform/types.js';
 import { addonFile, listInstallations, napiVersion } from './cache.js';
-import { withoutStderr } from './quiet.js';
 import { resolveFromHereOrApp } from './resolve.js';
 
 /** The parts of tfjs-node's kernel backend that we rely on. */

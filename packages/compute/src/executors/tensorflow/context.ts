@@ -1,7 +1,13 @@
 import { type HostArray, hostArray, type Meta, sizeOf } from '../../capture/graph.js';
 import type { VariableStore } from '../../capture/variables.js';
 import { concatBytes, varint } from '../protobuf.js';
-import { loadTensorFlow, type NativeOutput, type Pointer, type TensorFlowLibrary } from './library.js';
+import {
+  loadTensorFlow,
+  type NativeOutput,
+  type Pointer,
+  quietly,
+  type TensorFlowLibrary,
+} from './library.js';
 import { DT, type TfAttr, type TfNode, type TfRef, type TfTensor } from './nodes.js';
 
 /** ConfigProto: intra_op_parallelism_threads = 2, inter_op_parallelism_threads = 5. */
@@ -311,7 +317,7 @@ export function tensorFlowContext(threads: number): TensorFlowContext | undefine
   if (library === undefined) return undefined;
   let context = contexts.get(threads);
   if (context === undefined) {
-    context = new TensorFlowContext(library, { threads });
+    context = quietly(() => new TensorFlowContext(library, { threads }));
     contexts.set(threads, context);
   }
   return context;

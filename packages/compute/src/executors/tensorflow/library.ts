@@ -1,5 +1,6 @@
 import { ExecutorError } from '../../capture/errors.js';
 import { nodeProcess, requireOptional } from '../host.js';
+import { withoutStderr } from '../quiet.js';
 import { locateTensorFlow } from './locate.js';
 
 /** A native address. */
@@ -153,11 +154,17 @@ export function loadTensorFlow(): TensorFlowLibrary | undefined {
   const { env } = nodeProcess()!;
   env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   try {
-    library = new TensorFlowLibrary(path, koffi);
+    library = quietly(() => new TensorFlowLibrary(path, koffi));
   } catch (error) {
     problem = `${path} could not be opened: ${(error as Error).message}`;
   }
   return library ?? undefined;
+}
+
+/** Without TensorFlow's banner, unless GPT_LINEAGE_VERBOSE is set. */
+export function quietly<T>(start: () => T): T {
+  const verbose = nodeProcess()?.env.GPT_LINEAGE_VERBOSE;
+  return verbose === undefined || verbose === '' || verbose === '0' ? withoutStderr(start) : start();
 }
 
 /** Why `loadTensorFlow` gave nothing. */

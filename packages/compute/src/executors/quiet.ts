@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { nodeProcess, requireOptional } from './host.js';
 
 interface Libc {
   dup(fd: number): number;
@@ -28,12 +28,14 @@ export function withoutStderr<T>(load: () => T): T {
 }
 
 function openLibc(): Libc | undefined {
-  if (process.platform !== 'linux' && process.platform !== 'darwin') return undefined;
+  const platform = nodeProcess()?.platform;
+  if (platform !== 'linux' && platform !== 'darwin') return undefined;
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as {
+    const koffi = requireOptional<{
       load(path: string): { func(prototype: string): (...args: never[]) => number };
-    };
-    const library = koffi.load(process.platform === 'linux' ? 'libc.so.6' : 'libSystem.B.dylib');
+    }>('koffi');
+    const library = koffi?.load(platform === 'linux' ? 'libc.so.6' : 'libSystem.B.dylib');
+    if (library === undefined) return undefined;
     const bind = (prototype: string) => library.func(prototype) as (...args: unknown[]) => number;
     return {
       dup: bind('int dup(int)'),
