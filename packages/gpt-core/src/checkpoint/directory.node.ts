@@ -10,6 +10,7 @@ import {
 } from '@gpt-lineage/vision-clip/safetensors/node';
 import { CheckpointError } from '../errors.js';
 import type { CheckpointReader, CheckpointWriter } from './files.js';
+import { openPyTorchBin } from './pytorch-bin.node.js';
 
 /** A checkpoint folder on disk. @throws {CheckpointError} no such folder */
 export async function directoryReader(path: string): Promise<CheckpointReader> {
@@ -33,6 +34,7 @@ export async function directoryReader(path: string): Promise<CheckpointReader> {
       if (await exists('model.safetensors')) return openSafetensors(join(path, 'model.safetensors'));
       const index = join(path, 'model.safetensors.index.json');
       if (await exists('model.safetensors.index.json')) return openShardedSafetensors(index);
+      if (await exists('pytorch_model.bin')) return openPyTorchBin(join(path, 'pytorch_model.bin'));
       return undefined;
     },
   };
