@@ -342,22 +342,21 @@ export async function sample(
         ? [imageTasks[options.task as keyof typeof imageTasks]]
         : Object.values(imageTasks);
       const asked: Asked[] = [];
-      if (most > 1 && random.uniform() < 0.5) asked.push(describe(scene, random, pictures)!);
-      for (let tries = 0; asked.length < most && tries < 20; tries++) {
+      const questions = most > 1 ? most - 2 : 1;
+      for (let tries = 0; asked.length < questions && tries < 20; tries++) {
         const next = pick(random, kinds)(scene, random, pictures);
         if (next && asked.every(({ text }) => text !== next.text)) asked.push(next);
       }
       if (asked.length === 0) return sample(mode, random, pictures, split, options);
+      // Last, so that it does not give the other answers away.
+      if (most > 1) asked.push(describe(scene, random, pictures)!);
       return { mode, turns: asked.map((one, at) => turn(one, at === 0 ? [image] : [])) };
     }
     case 'marks': {
       const task = (options.task as (typeof markTasks)[number]) ?? pick(random, markTasks);
       const { image, asked, scene } = await markedTurns(random, pictures, split, task);
       const turns = asked.slice(0, most);
-      for (let tries = 0; turns.length < most && tries < 8; tries++) {
-        const next = pick(random, Object.values(imageTasks))(scene, random, pictures);
-        if (next && turns.every(({ text }) => text !== next.text)) turns.push(next);
-      }
+      if (most > 1) turns.push(describe(scene, random, pictures)!);
       return { mode, turns: turns.map((one, at) => turn(one, at === 0 ? [image] : [])) };
     }
     case 'compare': {

@@ -3,7 +3,7 @@
  *
  *   npx tsx --conditions=@gpt-lineage/source packages/gpt-core/recipes/multimodal/train.ts [--steps 4000] [--seed 1]
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initCompute } from '@gpt-lineage/compute';
@@ -41,6 +41,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: fileURLToPath(new URL('./run', import.meta.url)) },
     precision: { type: 'string', default: 'float32' },
+    from: { type: 'string' },
     twin: { type: 'boolean', default: false },
   },
 });
@@ -59,10 +60,13 @@ const template = jinjaTemplate(
     '{% if add_generation_prompt %}<|assistant|>{% endif %}',
   { stop: ['<|end|>'] },
 );
-const tokenizer = await SubwordTokenizer.train(texts(pictures, 4000), {
-  vocabSize: 1024,
-  specialTokens: special,
-});
+/** Model and twin share the words that the first of them learned. */
+const tokenizerFile = `${flags.out}/tokenizer.json`;
+const tokenizer = existsSync(tokenizerFile)
+  ? SubwordTokenizer.fromTokenizerJSON(JSON.parse(readFileSync(tokenizerFile, 'utf8')) as object)
+  : await SubwordTokenizer.train(texts(pictures, 4000), { vocabSize: 1024, specialTokens: special });
+mkdirSync(flags.out, { recursive: true });
+writeFileSync(tokenizerFile, JSON.stringify(tokenizer.toTokenizerJSON()));
 const endId = tokenizer.bpe.specialTokens.get('<|end|>')!;
 console.log(`${tokenizer.vocabSize} tokens`);
 
@@ -160,10 +164,10 @@ function datasets(model: MultimodalGPT, blind: boolean, first = false): Multimod
   // To begin with, one image and all that is in it: the densest signal for what image tokens mean.
   if (first) return [of('descriptions', ['describe'], 1, 56, 1)];
   return [
-    of('one image', ['image', 'marks', 'marks'], 1, 84, 0.6),
-    of('two images', ['compare', 'compare', 'interleaved'], 2, 64, 0.24),
-    of('few-shot', ['few-shot'], 3, 36, 0.1),
-    of('text', ['text'], 0, 84, 0.06),
+    of('one image', ['image', 'marks', 'marks'], 1, 84, 0.7),
+    of('two images', ['compare', 'compare', 'interleaved'], 2, 64, 0.16),
+    of('few-shot', ['few-shot'], 3, 36, 0.06),
+    of('text', ['text'], 0, 84, 0.08),
   ];
 }
 
@@ -248,13 +252,16 @@ const config = {
   vision: { projector: 'mlp' },
 } as const;
 
-mkdirSync(flags.out, { recursive: true });
 const started = process.cpuUsage();
 const blind = flags.twin;
-const clip = blind
-  ? CLIP.create(encoder, { seed, preprocess })
-  : await contrastive(Number(flags.contrastive));
-using model = MultimodalGPT.create(config, { clip, seed, tokenizer, template });
+const known = flags.from ? await MultimodalGPT.load(flags.from) : undefined;
+const fresh = async () => {
+  const clip = blind
+    ? CLIP.create(encoder, { seed, preprocess })
+    : await contrastive(Number(flags.contrastive));
+  return MultimodalGPT.create(config, { clip, seed, tokenizer, template });
+};
+using model = known ?? (await fresh());
 console.log(
   `${(model.gpt.parameterCount / 1e6).toFixed(2)} M parameters in the language model and projector, ${(countParameters(encoder) / 1e6).toFixed(2)} M in the CLIP`,
 );
@@ -268,7 +275,7 @@ const phases: Phase[] = [
   { name: 'main', stage, steps: Number(flags.steps), schedule: 'constant', warmup: 100 },
   { name: 'decay', stage, steps: Number(flags.decay), schedule: 'linear', warmup: 20 },
 ];
-for (const phase of phases) curves[phase.name] = await train(model, phase);
+for (const phase of phases.filter(({ steps }) => steps > 0)) curves[phase.name] = await train(model, phase);
 const { user, system } = process.cpuUsage(started);
 await save(model);
 const name = blind ? 'twin' : 'model';
