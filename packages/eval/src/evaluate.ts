@@ -1,4 +1,4 @@
-import type { LanguageModel } from '@gpt-lineage/gpt-core';
+import { type GPT, type LanguageModel, localLanguageModel } from '@gpt-lineage/gpt-core';
 import type { ContaminationReport } from './contamination/contamination-report.js';
 import { bundledData } from './data/bundled-data.js';
 import { kinds } from './kinds/kinds.js';
@@ -69,11 +69,13 @@ export interface Progress {
  * Scores a language model on tasks. Numbers agree with lm-evaluation-harness for the tasks that exist there: same
  * prompts, few-shot draws, tokenisation of context and continuation, normalisations and standard errors.
  *
+ * @param subject a `GPT` with a tokenizer, or anything that is a `LanguageModel`
  * @throws {TaskError} unknown task, data that does not fit the task, more shots than examples
  * @throws {TaskDataError} a data file is missing or damaged
  * @throws {CodeExecutionDisabledError} a code task without `allowCodeExecution`
  */
-export async function evaluate(model: LanguageModel, options: EvaluateOptions): Promise<Report> {
+export async function evaluate(subject: LanguageModel | GPT, options: EvaluateOptions): Promise<Report> {
+  const model = 'complete' in subject ? subject : localLanguageModel(subject);
   const definitions = resolveTasks(options.tasks);
   const { seed = 1234, bootstrapResamples = 200 } = options;
   const cache = await ResultCache.open(options.cache);

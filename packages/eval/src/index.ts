@@ -51,6 +51,16 @@ export {
   pairedPermutation,
   standardError,
 } from './metrics/statistics.js';
+export { type EvaluateVisionOptions, evaluateVision } from './multimodal/evaluate-vision.js';
+export type { Image, ImageTextModel } from './multimodal/image-text-model.js';
+export type {
+  MultimodalModel,
+  VisualQuestion,
+  VisualQuestionOptions,
+} from './multimodal/question-answering.js';
+export { scoreVisualQuestions } from './multimodal/question-answering.js';
+export { type RetrievalInput, scoreRetrieval } from './multimodal/retrieval.js';
+export { scoreZeroShot, type ZeroShotInput } from './multimodal/zero-shot.js';
 export {
   type CleanSubset,
   type MetricValue,
@@ -67,6 +77,8 @@ export { reportMarkdown } from './reports/markdown.js';
 export { reportTable } from './reports/table.js';
 export type { BatchAnswer, BatchExecutor, RequestBatch } from './requests/executor.js';
 export { answerBatch } from './requests/executor.js';
+export { type ConsistencyReport, checkConsistency, type SentenceFinding } from './safety/consistency.js';
+export { classifyResponse, declines, type ResponseClass, responseClasses } from './safety/refusal.js';
 export {
   BatchFailedError,
   type RedisOptions,

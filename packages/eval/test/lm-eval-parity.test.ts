@@ -47,7 +47,7 @@ it.each(reference.runs.map((run) => [run.task, run.shots, run] as const))(
         : name === 'gsm8k'
           ? { ...known, maxTokens: 24 }
           : known;
-    const report = await evaluate(model, {
+    const report = await evaluate(shots === 0 ? gpt : model, {
       tasks: [task],
       shots,
       limit: reference.items,

@@ -18,7 +18,7 @@ export function registerContamination(program: Command, signal: AbortSignal): vo
   program
     .command('contamination')
     .description('Look for n-grams of evaluation items in training data (GPT-3, appendix C).')
-    .requiredOption('-t, --tasks <names>', 'tasks, groups or patterns', list)
+    .requiredOption('-t, --tasks <names...>', 'tasks, groups or patterns', list)
     .requiredOption('-c, --corpus <files...>', 'training data: text, JSONL, CSV, Parquet; folders and globs')
     .requiredOption('-o, --output <file>', 'report for gpt-eval run --contamination')
     .option('--field <name>', 'the text field of a record')

@@ -10,7 +10,7 @@ export const wholeNumber =
     return value;
   };
 
-/** `a,b` and repeated flags, both. */
+/** `a,b`, `a b` and repeated flags, all of them. */
 export const list = (text: string, before: readonly string[] = []): string[] => [
   ...before,
   ...text

@@ -45,8 +45,8 @@ interface Flags extends ModelFlags {
 /** `gpt-eval run`: scores a model on tasks. */
 export function registerRun(program: Command, signal: AbortSignal): void {
   modelFlags(program.command('run').description('Score a model on tasks.'))
-    .option('-t, --tasks <names>', 'tasks, groups or patterns (mmlu_*), comma-separated', list, [])
-    .option('--task-file <files>', 'YAML or JSON files with tasks of your own, all of which are run', list)
+    .option('-t, --tasks <names...>', 'tasks, groups or patterns (mmlu_*), comma-separated', list, [])
+    .option('--task-file <files...>', 'YAML or JSON files with tasks of your own, all of which are run', list)
     .option('-n, --shots <n>', 'few-shot examples (default: what the task says)', wholeNumber(0))
     .option('-l, --limit <n>', 'first items of each task only', wholeNumber(1))
     .option('--seed <n>', 'of few-shot draws, sampling and bootstrap (default: 1234)', wholeNumber(0))

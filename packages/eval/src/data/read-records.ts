@@ -56,13 +56,14 @@ function parseLine(line: string, path: string, number: number): Doc {
 }
 
 /**
- * Records of a data file: `.jsonl`, `.json` (a list), `.csv`, `.tsv`, each also as `.gz`, from disk or an http(s)
- * address.
+ * Records of a data file: `.jsonl`, `.json` (a list), `.csv`, `.tsv`, each also as `.gz`, or `.parquet` as data sets are
+ * published on Hugging Face, from disk or an http(s) address.
  *
  * @param columns names of the columns of a CSV that has no header line
  * @throws {TaskDataError} naming file and line
  */
 export async function readRecords(path: string, columns?: readonly string[]): Promise<Doc[]> {
+  if (/\.parquet(\?.*)?$/u.test(path)) return readParquet(path);
   const text = await readText(path);
   const extension = /\.(jsonl|json|csv|tsv)(\.gz)?(\?.*)?$/u.exec(path)?.[1];
   switch (extension) {
@@ -74,9 +75,18 @@ export async function readRecords(path: string, columns?: readonly string[]): Pr
       return docs;
     }
     case 'json': {
-      const value: unknown = JSON.parse(text);
-      if (!Array.isArray(value)) throw new TaskDataError(path, 'must hold a list of records');
-      return value as Doc[];
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch (cause) {
+        throw new TaskDataError(path, `is no JSON (${(cause as Error).message})`, { cause });
+      }
+      // BIG-bench and SQuAD files wrap their list.
+      const { examples, data } = (value ?? {}) as { examples?: unknown; data?: unknown };
+      const list = [value, examples, data].find(Array.isArray) as unknown[] | undefined;
+      if (!list?.every((entry) => typeof entry === 'object' && entry !== null))
+        throw new TaskDataError(path, 'must hold a list of records');
+      return list as Doc[];
     }
     case 'csv':
     case 'tsv':
@@ -91,6 +101,25 @@ export async function readRecords(path: string, columns?: readonly string[]): Pr
         throw new TaskDataError(path, `is no ${extension.toUpperCase()} (${(cause as Error).message})`, { cause });
       }
     default:
-      throw new TaskDataError(path, 'has an unknown extension; use .jsonl, .json, .csv or .tsv, plain or .gz');
+      throw new TaskDataError(path, 'has an unknown extension; use .jsonl, .json, .csv or .tsv, plain or .gz, or .parquet');
   }
+}
+
+async function readParquet(path: string): Promise<Doc[]> {
+  const { readRecords: stream } = await import('@gpt-lineage/gpt-core/node');
+  const docs: Doc[] = [];
+  try {
+    for await (const { fields } of stream({ path, format: 'parquet' })) docs.push(plain(fields) as Doc);
+  } catch (cause) {
+    throw new TaskDataError(path, `cannot be read (${(cause as Error).message})`, { cause });
+  }
+  return docs;
+}
+
+/** Parquet's 64-bit integers as the numbers that templates and comparisons expect. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, plain(field)]));
 }

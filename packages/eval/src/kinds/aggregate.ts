@@ -49,7 +49,8 @@ function combine(entries: readonly ItemMetric[]): number {
       const pairs = entries.flatMap(({ how }) => (how.kind === 'corpus' ? [how] : []));
       const predictions = pairs.map((pair) => pair.prediction);
       const references = pairs.map((pair) => pair.references);
-      return first.metric === 'bleu' ? bleu(predictions, references).score : chrf(predictions, references);
+      if (first.metric === 'chrf') return chrf(predictions, references);
+      return bleu(predictions, references, first.tokenizer ? { tokenizer: first.tokenizer } : {}).score;
     }
     case 'classes': {
       const pairs = entries.flatMap(({ how }) => (how.kind === 'classes' ? [how] : []));

@@ -4,7 +4,7 @@ import { exactMatch, tokenF1 } from '../metrics/question-answering.js';
 import { rouge } from '../metrics/rouge.js';
 import { encodePair } from '../requests/encode-pair.js';
 import { applyFilters, majority } from '../tasks/answer-filters.js';
-import type { AnswerFilter, GenerationMetric, GenerationTask } from '../tasks/task.js';
+import type { GenerationMetric, GenerationTask } from '../tasks/task.js';
 import { resolveField, resolveText } from '../tasks/template.js';
 import {
   type ItemContext,
@@ -57,7 +57,7 @@ export async function scoreGeneration(
     for (const [name, answer] of answers[index]!) {
       const suffix = filters.length === 1 && name === 'none' ? '' : `,${name}`;
       for (const metric of task.metrics)
-        Object.assign(metrics, compare(metric, answer, targets, task.normalise, suffix));
+        Object.assign(metrics, compare(metric, answer, targets, task, suffix));
       if (task.score) further(task.score(doc, answer), suffix);
     }
     const verdict = verdicts?.[index];
@@ -104,7 +104,7 @@ function compare(
   metric: GenerationMetric,
   answer: string,
   targets: readonly string[],
-  normalise: readonly AnswerFilter[] = [],
+  { normalise = [], bleuTokenizer: tokenizer }: GenerationTask,
   suffix: string,
 ): Record<string, ItemMetric> {
   switch (metric) {
@@ -125,8 +125,10 @@ function compare(
     }
     case 'bleu':
     case 'chrf': {
-      const how = { kind: 'corpus', metric, prediction: answer, references: targets } as const;
-      const one = metric === 'bleu' ? sentenceBleu(answer, targets).score : sentenceChrf(answer, targets);
+      const cut = tokenizer ? { tokenizer } : {};
+      const how = { kind: 'corpus', metric, prediction: answer, references: targets, ...cut } as const;
+      const one =
+        metric === 'bleu' ? sentenceBleu(answer, targets, cut).score : sentenceChrf(answer, targets);
       return { [`${metric}${suffix}`]: { perItem: one, how, higherIsBetter: true } };
     }
     default:

@@ -5,6 +5,7 @@ import {
   pickChoice,
   type ScoredChoice,
 } from '../metrics/multiple-choice.js';
+import { softmax } from '../metrics/softmax.js';
 import { encodePair } from '../requests/encode-pair.js';
 import { choiceContinuation, choicesOf, targetIndex } from '../tasks/prompt.js';
 import type { MultipleChoiceTask } from '../tasks/task.js';
@@ -99,7 +100,10 @@ export async function scoreMultipleChoice(
       target: choices[target]!,
       metrics,
       probabilities: { values: probabilities, target },
-      outputs: scored.map((choice) => ({ ...choice, score: choiceScore(choice, normalisations[0]!) })),
+      outputs: scored.map((choice) => ({
+        ...choice,
+        score: choiceScore(choice, normalisations[0] ?? 'sum'),
+      })),
       truncated: requests
         .slice(first, first + choices.length)
         .some(
@@ -108,11 +112,4 @@ export async function scoreMultipleChoice(
         ),
     };
   });
-}
-
-function softmax(logLikelihoods: readonly number[]): number[] {
-  const peak = Math.max(...logLikelihoods);
-  const weights = logLikelihoods.map((value) => Math.exp(value - peak));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map((weight) => weight / sum);
 }

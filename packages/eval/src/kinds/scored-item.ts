@@ -1,5 +1,6 @@
 import type { LanguageModel } from '@gpt-lineage/gpt-core';
 import type { SandboxOptions } from '../code-execution/sandbox.js';
+import type { BleuOptions } from '../metrics/bleu.js';
 import type { RequestRunner } from '../requests/runner.js';
 import type { Doc } from '../tasks/task.js';
 
@@ -28,6 +29,7 @@ export interface ItemMetric {
         readonly metric: 'bleu' | 'chrf';
         readonly prediction: string;
         readonly references: readonly string[];
+        readonly tokenizer?: BleuOptions['tokenizer'];
       }
     | {
         /** Statistics of a whole confusion table. */

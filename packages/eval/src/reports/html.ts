@@ -9,7 +9,7 @@ const STYLE = `
 :root{color-scheme:light dark;--bar:#2f6fde;--line:light-dark(#0003,#fff3)}
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
-figure{margin:1rem 0;display:inline-block;width:100%}.small figure{width:18rem}figcaption{font-size:13px;opacity:.75}
+figure{margin:1rem 0;display:inline-block;width:100%}.small figure{width:18rem;vertical-align:top}figcaption{font-size:13px;opacity:.75}
 svg{width:100%;font-size:13px;fill:currentColor}svg rect:not(.key){fill:var(--bar)}svg line{stroke:currentColor;stroke-width:2}
 svg line.grid{stroke:var(--line);stroke-width:1}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}article{border-bottom:1px solid var(--line)}`;

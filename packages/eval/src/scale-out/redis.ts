@@ -74,7 +74,7 @@ export async function redisBatchExecutor(options: RedisOptions): Promise<BatchEx
   // Connection problems show in the calls below.
   queue.on('error', () => {});
   events.on('error', () => {});
-  events.setMaxListeners(0);
+  for (const emitter of [queue, events]) emitter.setMaxListeners(0);
   await events.waitUntilReady();
   return {
     concurrency: inQueue,

@@ -39,11 +39,28 @@ function lookUp(name: string): TaskDefinition[] {
     (task) => task.groups?.includes(name) || (name.includes('*') && pattern.test(task.name)),
   );
   if (matches.length > 0) return matches;
-  const close = listTasks()
-    .map((task) => task.name)
-    .filter((other) => other.includes(name.slice(0, 4)));
+  const names = listTasks().map((task) => task.name);
+  const close = names
+    .map((other) => ({ other, distance: editDistance(name, other) }))
+    .filter(({ other, distance }) => distance <= 3 || other.includes(name))
+    .sort((a, b) => a.distance - b.distance)
+    .map(({ other }) => other);
   const hint = close.length > 0 ? `did you mean ${close.slice(0, 4).join(', ')}?` : 'see `gpt-eval list`';
   throw new TaskError(name, `is not known; ${hint}`);
+}
+
+/** Insertions, deletions and replacements from one text to the other (Levenshtein 1966). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + Number(a[i - 1] !== b[j - 1]);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }
 
 const escapePattern = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/gu, '\\$&');

@@ -1,3 +1,4 @@
+import type { BleuOptions } from '../metrics/bleu.js';
 import type { ChoiceNormalisation } from '../metrics/multiple-choice.js';
 
 /** One record of a data set, after `prepare`. */
@@ -131,6 +132,8 @@ export interface GenerationTask extends TaskCommon {
   /** Applied to prediction and target before `exact_match`. */
   readonly normalise?: readonly AnswerFilter[];
   readonly metrics: readonly GenerationMetric[];
+  /** How BLEU cuts words, default `'13a'`; `'char'` for languages without spaces. */
+  readonly bleuTokenizer?: BleuOptions['tokenizer'];
   /** Further metrics of an answer; those that do not apply to a record are left out. */
   readonly score?: (doc: Doc, answer: string) => Readonly<Record<string, number>>;
   /** Names among the further metrics that are better when small. */

@@ -1,5 +1,4 @@
-import { HUMAN_EVAL_STOP, type HumanEvalProblem, humanEvalProgram } from '../../code-execution/human-eval.js';
-import type { CodeTask, GenerationTask } from '../task.js';
+import type { GenerationTask } from '../task.js';
 
 /** GSM8K (Cobbe et al. 2021): the number after `####` (strict), or the last number at all (flexible). */
 const gsm8k: GenerationTask = {
@@ -45,20 +44,31 @@ const summarisation: GenerationTask = {
   metrics: ['rouge'],
 };
 
-const translation = (from: string, to: string, name: string): GenerationTask => ({
-  kind: 'generation',
-  name,
-  version: 1,
-  title: `Translation ${from} to ${to}: BLEU and chrF`,
-  groups: ['translation'],
-  data: { files: { test: `translation/${name}.jsonl.gz` } },
-  prompt: `${from} phrase: {{ source }}\n${to} phrase:`,
-  target: '{{ target }}',
-  stop: ['\n'],
-  maxTokens: 64,
-  filters: { none: [{ kind: 'first-line' }, { kind: 'trim' }] },
-  metrics: ['bleu', 'chrf'],
-});
+const LANGUAGES: Record<string, string> = { en: 'English', zh: 'Chinese', de: 'German', fr: 'French' };
+
+/** A pair of languages in both directions, over files of `{ source, target }` from English. */
+const translation = (other: string): GenerationTask[] =>
+  [
+    ['en', other],
+    [other, 'en'],
+  ].map(([from, to]): GenerationTask => {
+    const [source, target] = from === 'en' ? ['source', 'target'] : ['target', 'source'];
+    return {
+      kind: 'generation',
+      name: `translation_${from}_${to}`,
+      version: 1,
+      title: `Translation ${LANGUAGES[from!]} to ${LANGUAGES[to!]}: BLEU and chrF`,
+      groups: ['translation'],
+      data: { files: { test: `translation/translation_en_${other}.jsonl.gz` } },
+      prompt: `${LANGUAGES[from!]} phrase: {{ ${source} }}\n${LANGUAGES[to!]} phrase:`,
+      target: `{{ ${target} }}`,
+      stop: ['\n'],
+      maxTokens: 64,
+      filters: { none: [{ kind: 'first-line' }, { kind: 'trim' }] },
+      metrics: ['bleu', 'chrf'],
+      ...(to === 'zh' ? { bleuTokenizer: 'char' } : {}),
+    };
+  });
 
 /** Closed-book questions (TriviaQA, Natural Questions, WebQuestions share this form). */
 const closedBook = (name: string, title: string): GenerationTask => ({
@@ -69,33 +79,24 @@ const closedBook = (name: string, title: string): GenerationTask => ({
   groups: ['closed_book'],
   data: { files: { test: `${name}/test.jsonl.gz` } },
   prompt: 'Question: {{ question }}?\nAnswer:',
-  target: (doc) => doc.answers as string[],
+  target: (doc) =>
+    (doc.answers ?? (doc.answer as { aliases?: string[] } | undefined)?.aliases ?? doc.answer) as string[],
   stop: ['\n', '.', ','],
   maxTokens: 24,
   metrics: ['squad_exact_match', 'f1'],
 });
 
-/** HumanEval (Chen et al. 2021): 164 Python functions from their docstrings, decided by unit tests. */
-const humaneval: CodeTask = {
-  kind: 'code',
-  name: 'humaneval',
-  version: 1,
-  title: 'HumanEval: Python functions from docstrings, pass@k',
-  data: { files: { test: 'humaneval/HumanEval.jsonl.gz' } },
-  prompt: (doc) => String(doc.prompt),
-  stop: [...HUMAN_EVAL_STOP],
-  program: (doc, completion) => humanEvalProgram(doc as unknown as HumanEvalProblem, completion),
-  k: [1, 10, 100],
-};
-
 export const generation = [
   gsm8k,
   gsm8kVotes,
   summarisation,
-  translation('English', 'Chinese', 'translation_en_zh'),
-  translation('English', 'German', 'translation_en_de'),
+  ...['zh', 'de', 'fr'].flatMap(translation),
   closedBook('triviaqa', 'TriviaQA, closed book'),
-  closedBook('nq_open', 'Natural Questions, closed book'),
+  {
+    ...closedBook('nq_open', 'Natural Questions, closed book'),
+    description: 'Answer these questions:\n\n',
+    prompt: 'Q: {{ question }}?\nA:',
+    fewShot: { delimiter: '\n' },
+  },
   closedBook('webqs', 'WebQuestions, closed book'),
-  humaneval,
 ];

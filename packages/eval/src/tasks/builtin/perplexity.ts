@@ -35,6 +35,7 @@ const wikitext: RollingTask = {
   name: 'wikitext',
   version: 2,
   title: 'WikiText-2, whole documents: word and byte perplexity',
+  groups: ['perplexity'],
   data: {
     files: { test: 'wikitext/validation.jsonl.gz' },
     prepare: (doc) => ({ page: doc.page ?? doc.text }),
@@ -43,4 +44,18 @@ const wikitext: RollingTask = {
   normaliseBy: (doc) => String(doc.page),
 };
 
-export const perplexityTasks = [wikitext];
+/** Penn Treebank as language models report it (Mikolov et al. 2010): sentences in lower case, rare words `<unk>`. */
+const ptb: RollingTask = {
+  kind: 'rolling',
+  name: 'ptb',
+  version: 1,
+  title: 'Penn Treebank style sentences: word and byte perplexity',
+  groups: ['perplexity'],
+  data: {
+    files: { test: 'ptb/test.jsonl.gz' },
+    prepare: (doc) => ({ sentence: String(doc.sentence ?? doc.text).trim() }),
+  },
+  text: '{{ sentence }}',
+};
+
+export const perplexityTasks = [wikitext, ptb];

@@ -26,7 +26,7 @@ const arc = (name: string, title: string): MultipleChoiceTask => ({
   version: 1,
   title,
   groups: ['ai2_arc'],
-  data: { files: { test: `arc/${name}.jsonl.gz` }, prepare: fromLabelled },
+  data: { files: { test: `arc/${name}.jsonl` }, prepare: fromLabelled },
   prompt: 'Question: {{ question }}\nAnswer:',
   choices,
   target,
@@ -37,7 +37,7 @@ const openbookqa: MultipleChoiceTask = {
   ...arc('openbookqa', 'OpenBookQA: elementary science with a book of facts'),
   groups: [],
   data: {
-    files: { test: 'openbookqa/test.jsonl.gz' },
+    files: { test: 'openbookqa/test.jsonl' },
     prepare: (doc) => fromLabelled({ ...doc, question: doc.question_stem ?? doc.question }),
   },
   prompt: '{{ question }}',
@@ -64,7 +64,7 @@ const piqa: MultipleChoiceTask = {
   name: 'piqa',
   version: 1,
   title: 'PIQA: the better of two ways to reach a goal',
-  data: { files: { test: 'piqa/validation.jsonl.gz' } },
+  data: { files: { test: 'piqa/validation.jsonl' } },
   prompt: 'Question: {{ goal }}\nAnswer:',
   choices: (doc) => [String(doc.sol1), String(doc.sol2)],
   target: (doc) => Number(doc.label),
@@ -76,7 +76,8 @@ const winogrande: MultipleChoiceTask = {
   name: 'winogrande',
   version: 1,
   title: 'WinoGrande: which of two names fills the blank',
-  data: { files: { test: 'winogrande/validation.jsonl.gz' } },
+  groups: ['winograd'],
+  data: { files: { test: 'winogrande/validation.jsonl' } },
   prompt: (doc) => {
     const sentence = String(doc.sentence);
     return sentence.slice(0, sentence.indexOf('_')) + String(doc.choice);
@@ -131,6 +132,7 @@ const truthfulqa: MultipleChoiceTask = {
   name: 'truthfulqa_mc1',
   version: 1,
   title: 'TruthfulQA: the one true answer among popular falsehoods',
+  groups: ['truthfulqa'],
   data: {
     files: { test: 'truthfulqa/TruthfulQA.csv' },
     prepare: (doc) => ({
@@ -143,6 +145,24 @@ const truthfulqa: MultipleChoiceTask = {
   choices,
   target,
   normalisations: ['sum'],
+};
+
+/** All true answers against all false ones: the share of probability that the true ones have. */
+const truthfulqaAll: MultipleChoiceTask = {
+  ...truthfulqa,
+  name: 'truthfulqa_mc2',
+  title: 'TruthfulQA: probability of the true answers together',
+  groups: ['truthfulqa'],
+  data: {
+    files: { test: 'truthfulqa/TruthfulQA.csv' },
+    prepare: (doc) => {
+      const right = [...new Set([String(doc['Best Answer']).trim(), ...answersOf(doc['Correct Answers'])])];
+      const wrong = [...new Set(answersOf(doc['Incorrect Answers']))];
+      return { question: doc.Question, choices: [...right, ...wrong], right: right.length, answer: 0 };
+    },
+  },
+  trueChoices: (doc) => Array.from({ length: Number(doc.right) }, (_, index) => index),
+  normalisations: [],
 };
 
 /** Children's Book Test style cloze (Hill et al. 2016): XXXXX in the query is one of ten candidates. */
@@ -175,6 +195,9 @@ export const questionChoice = [
   winogrande,
   storycloze,
   truthfulqa,
+  truthfulqaAll,
   cbt('CN', "Children's-Book-Test style cloze: common nouns"),
   cbt('NE', "Children's-Book-Test style cloze: named entities"),
+  cbt('V', "Children's-Book-Test style cloze: verbs"),
+  cbt('P', "Children's-Book-Test style cloze: prepositions"),
 ];
