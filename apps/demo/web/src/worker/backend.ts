@@ -26,6 +26,12 @@ export function selectBackend(name: BrowserBackend | 'auto'): Promise<BackendInf
   return ready;
 }
 
+interface Adapter {
+  readonly info?: { readonly isFallbackAdapter?: boolean };
+  /** Where browsers had it before. */
+  readonly isFallbackAdapter?: boolean;
+}
+
 let pathsSet = false;
 
 async function start(name: BrowserBackend | 'auto'): Promise<BackendInfo> {
@@ -45,9 +51,9 @@ async function start(name: BrowserBackend | 'auto'): Promise<BackendInfo> {
   }
   if (name === 'auto') {
     // A software adapter is slower than WebAssembly for models of this size.
-    const gpu = (navigator as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
+    const gpu = (navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } }).gpu;
     const adapter = await gpu?.requestAdapter().catch(() => null);
-    const software = (adapter as { info?: { isFallbackAdapter?: boolean } } | null)?.info?.isFallbackAdapter;
+    const software = adapter?.info?.isFallbackAdapter ?? adapter?.isFallbackAdapter ?? false;
     name = adapter && !software ? 'webgpu' : 'wasm';
   }
   const info = await initCompute({
