@@ -100,7 +100,7 @@ describe('scores over a tree of prefixes', () => {
   it('equal those of each request alone, and read far fewer tokens', async () => {
     const before = tf.memory().numTensors;
     const language = localLanguageModel(model);
-    const alone = [];
+    const alone: Awaited<ReturnType<typeof language.score>>[number][] = [];
     const forward = vi.spyOn(model, 'forward');
     const tokensRead = () => {
       const count = forward.mock.calls.reduce((sum, [rows]) => sum + (rows as number[][]).flat().length, 0);
