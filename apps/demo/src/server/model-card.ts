@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { configFromHuggingFace, describe, type GPTConfig } from '@gpt-lineage/gpt-core';
+import { openSafetensors } from '@gpt-lineage/vision-clip/safetensors/node';
 
 /** What the model list says about a checkpoint folder, without loading it. */
 export interface ModelCard {
@@ -39,7 +40,10 @@ export async function readModelCard(path: string, name = basename(path)): Promis
     description: card.description ?? '',
     files: await readdir(path),
   };
-  if (raw.model_type === 'clip') return { ...common, kind: 'clip', config: raw, parameters: 0 };
+  if (openClip || raw.model_type === 'clip') {
+    const weights = join(path, openClip ? 'open_clip_model.safetensors' : 'model.safetensors');
+    return { ...common, kind: 'clip', config: raw, parameters: await countParameters(weights) };
+  }
   const { config } = configFromHuggingFace(raw, join(path, 'config.json'));
   return {
     ...common,
@@ -47,6 +51,16 @@ export async function readModelCard(path: string, name = basename(path)): Promis
     config,
     parameters: describe(config).parameters,
   };
+}
+
+async function countParameters(path: string): Promise<number> {
+  const file = await openSafetensors(path).catch(() => undefined);
+  if (!file) return 0;
+  try {
+    return [...file.tensors.values()].reduce((sum, { size }) => sum + size, 0);
+  } finally {
+    await file.close();
+  }
 }
 
 async function readJson(path: string): Promise<unknown> {
