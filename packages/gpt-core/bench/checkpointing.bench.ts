@@ -12,12 +12,12 @@ const number = (name: string, fallback: number) => {
   const found = process.argv.find((arg) => arg.startsWith(`--${name}=`));
   return found === undefined ? fallback : Number(found.split('=')[1]);
 };
-const batchSize = number('batch', quick ? 8 : 2);
+const batchSize = number('batch', quick ? 6 : 2);
 const steps = number('steps', 3);
-const contextLength = number('context', quick ? 256 : 1024);
+const contextLength = number('context', quick ? 512 : 1024);
 const dropouts = { embeddingDropout: 0, attentionDropout: 0, residualDropout: 0 };
 const model: GPTConfigInput = quick
-  ? { nLayer: 12, nHead: 4, nEmbd: 128, vocabSize: 1000, contextLength, ...dropouts }
+  ? { nLayer: 12, nHead: 4, nEmbd: 256, vocabSize: 1000, contextLength, ...dropouts }
   : { ...presets.gpt2, contextLength, ...dropouts };
 
 interface Measured {
@@ -47,7 +47,7 @@ const recomputed = measure(true);
 // The first step compiles the graph.
 const last = (times: readonly number[]) => Math.min(...times.slice(1));
 const own = ({ peakBytes, parameters }: Measured) => peakBytes - 16 * parameters;
-const name = `${quick ? '12 x 128' : 'GPT-2 small'}, batch ${batchSize} x ${contextLength}`;
+const name = `${quick ? '12 x 256' : 'GPT-2 small'}, batch ${batchSize} x ${contextLength}`;
 const row = (metric: string, unit: string, ours: number, other: number): BenchResult => ({
   case: name,
   metric,

@@ -12,6 +12,7 @@ import {
   GPT,
   type PretrainOptions,
   pretrain,
+  type Recipe,
   recipes,
   type TokenBatch,
   textSource,
@@ -73,7 +74,9 @@ for (const entry of cases)
 report('gpt-core/pretrain', results, { backend });
 
 async function run({ name, recipe, batchSize, steps, turn, precision }: Case): Promise<BenchResult[]> {
-  const { model: sizes, training } = recipes[recipe];
+  const { model: sizes, training: all } = recipes[recipe] as Recipe;
+  // PyTorch's side does not average weights.
+  const { emaDecay: _, ...training } = all;
   const contextLength = sizes.contextLength!;
   const { train, validation } = textSource(text, tokenizer, {
     contextLength,
