@@ -6,7 +6,17 @@ import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
 
 const require = createRequire(new URL('../../../packages/vision-clip/package.json', import.meta.url));
-const sharp = require('sharp') as typeof import('sharp').default;
+/** What is used of sharp, which belongs to vision-clip. */
+interface Picture {
+  flatten(options: { background: string }): Picture;
+  resize(width: number, height: number): Picture;
+  composite(tiles: readonly object[]): Picture;
+  png(): Picture;
+  webp(options: { quality: number }): Picture;
+  toBuffer(): Promise<Uint8Array>;
+  toFile(path: string): Promise<unknown>;
+}
+const sharp = require('sharp') as (input: Uint8Array | object) => Picture;
 
 const data = new URL('../../../packages/vision-clip/examples/emoji/data/', import.meta.url);
 const out = new URL('../web/public/data/emoji/', import.meta.url);
