@@ -95,7 +95,7 @@ describe.skipIf(!hasRedis)('scale-out over Redis', () => {
       workers[1].child.kill('SIGTERM');
       await workers[1].ended;
     }
-  }, 180_000);
+  }, 400_000);
 
   it('an equal batch is answered once, and a failing one is tried again', async () => {
     const tiny = new TinyLanguageModel();

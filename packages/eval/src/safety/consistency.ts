@@ -77,9 +77,12 @@ const stem = (word: string): string => {
     .replace(/e$/u, '');
 };
 
+/** Numbers are compared by value, apart from the words. */
 const contentStems = (text: string): string[] =>
   wordsIn(text)
-    .filter((word) => !FUNCTION_WORDS.has(word))
+    .filter(
+      (word) => !FUNCTION_WORDS.has(word) && !/^\d/u.test(word) && !UNITS.has(word) && !SCALES.has(word),
+    )
     .map(stem);
 
 /** Numbers as plain digits: `1,200`, `twelve hundred` and `1200.0` are read alike; `7:15` is a time. */
