@@ -33,7 +33,13 @@ async function measure(server: ServerProcess, model: string, clients: number, ma
   const client = async () => {
     while (performance.now() < until) {
       seed += 1;
-      const body = { model, prompt: `ROMEO ${'abcdefghij'[seed % 10]}`, max_tokens: maxTokens, seed, ignore_eos: true };
+      const body = {
+        model,
+        prompt: `ROMEO ${'abcdefghij'[seed % 10]}`,
+        max_tokens: maxTokens,
+        seed,
+        ignore_eos: true,
+      };
       const { status, complete, tokens: got, firstTokenMs } = await streamCompletion(server.url, body);
       if (status !== 200 || !complete) throw new Error(`status ${status}, complete ${complete}`);
       tokens += got;
