@@ -14,9 +14,13 @@ export async function train(spec: TrainingSpec, onEvent: (event: LabEvent) => vo
   trained = model;
   const lora = spec.kind === 'lora' ? LoRA.attach(model, { rank: spec.rank, seed: spec.seed }) : undefined;
   const contextLength = Math.min(spec.contextLength, model.config.contextLength);
-  const source = textSource(spec.text, model.tokenizer!, { contextLength, seed: spec.seed });
+  const { text, dropped } = knownText(spec.text, model);
+  if (dropped.length > 0) {
+    onEvent({ type: 'note', text: `Left out, as the model does not know them: ${dropped.join(' ')}` });
+  }
+  const source = textSource(text, model.tokenizer!, { contextLength, seed: spec.seed });
   const sampleEvery = Math.max(5, Math.round(spec.steps / 6));
-  const opening = spec.text.slice(0, 12);
+  const opening = text.slice(0, 12);
   const events = pretrain(model, source.train, {
     steps: spec.steps,
     batchSize: spec.batchSize,
@@ -39,6 +43,26 @@ export async function train(spec: TrainingSpec, onEvent: (event: LabEvent) => vo
     onEvent(event);
     await job.breathe();
   }
+}
+
+/** A checkpoint's vocabulary of characters may lack some of a new text; those are left out. */
+function knownText(text: string, model: GPT): { text: string; dropped: string[] } {
+  const dropped = [...new Set(text)].filter((character) => {
+    try {
+      model.encode(character);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (dropped.length === 0) return { text, dropped };
+  const unknown = new Set(dropped);
+  return {
+    text: Array.from(text)
+      .filter((character) => !unknown.has(character))
+      .join(''),
+    dropped,
+  };
 }
 
 async function startModel(spec: TrainingSpec, onEvent: (event: LabEvent) => void): Promise<GPT> {

@@ -32,6 +32,7 @@ export function RunList({ runs }: { runs: readonly Run[] }) {
 function RunRow({ run }: { run: Run }) {
   const step = run.events.findLast((event) => event.type === 'step');
   const begin = run.events.find((event) => event.type === 'start');
+  const note = run.events.find((event) => event.type === 'note');
   const active = run.status === 'running' || run.status === 'paused' || run.status === 'starting';
   const kind = { pretrain: 'pretraining', finetune: 'fine-tuning', lora: 'LoRA' }[run.spec.kind];
   return (
@@ -107,6 +108,7 @@ function RunRow({ run }: { run: Run }) {
           ? `step ${count(step.step)} of ${count(run.spec.steps)} · loss ${fixed(step.loss)} · ${count(step.tokensPerSecond)} tokens/s${active ? ` · ${duration(step.etaMs)} left` : ''}`
           : 'waiting for the first step'}
       </p>
+      {note && <p className="small soft">{note.text}</p>}
       {run.error !== undefined && <Problem error={run.error} />}
     </li>
   );
