@@ -38,12 +38,28 @@ export async function readChatTemplate(
   return specialTokens(tokenizer).includes('<|im_start|>') ? chatML : humanAssistant;
 }
 
+interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+}
+
+function addedTokens(tokenizer: Tokenizer | undefined): AddedToken[] {
+  const json = tokenizer?.toTokenizerJSON() as { added_tokens?: Partial<AddedToken>[] } | undefined;
+  return (json?.added_tokens ?? []).filter(
+    (token): token is AddedToken => typeof token.content === 'string' && typeof token.id === 'number',
+  );
+}
+
 /** Texts of the tokens that are no text: a message may quote them, but not use them. */
 export function specialTokens(tokenizer: Tokenizer | undefined): string[] {
-  const json = tokenizer?.toTokenizerJSON() as { added_tokens?: { content?: unknown }[] } | undefined;
-  return (json?.added_tokens ?? []).flatMap(({ content }) =>
-    typeof content === 'string' && content.length > 1 ? [content] : [],
-  );
+  return addedTokens(tokenizer)
+    .map(({ content }) => content)
+    .filter((content) => content.length > 1);
+}
+
+/** How a special token is written. */
+export function specialTokenText(tokenizer: Tokenizer | undefined, tokenId: number): string | null {
+  return addedTokens(tokenizer).find(({ id }) => id === tokenId)?.content ?? null;
 }
 
 /** Turns messages into token ids. */

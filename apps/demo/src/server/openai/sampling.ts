@@ -11,7 +11,7 @@ export const samplingFields = {
   temperature: optional(z.number().min(0).max(2)).describe('0 is greedy. Default 1'),
   top_p: optional(z.number().min(0).max(1)).describe('Default 1'),
   n: optional(z.int().min(1).max(64)).describe('Default 1'),
-  stop: optional(z.union([z.string().min(1), z.array(z.string().min(1)).max(16)])),
+  stop: optional(z.union([z.string(), z.array(z.string()).max(16)])).describe('Empty texts are ignored'),
   seed: optional(z.int()).describe('Default: another one each time'),
   presence_penalty: optional(z.number().min(-2).max(2)),
   frequency_penalty: optional(z.number().min(-2).max(2)),
@@ -60,6 +60,8 @@ export function generateOptions(body: SamplingFields, maxTokens: number): Genera
   };
 }
 
+/** lm-evaluation-harness sends an empty text when it knows no end token. */
 export function stopTexts(stop: SamplingFields['stop']): string[] {
-  return typeof stop === 'string' ? [stop] : (stop ?? []);
+  const texts = typeof stop === 'string' ? [stop] : (stop ?? []);
+  return texts.filter((text) => text !== '');
 }

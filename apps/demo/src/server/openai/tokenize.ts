@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { specialTokenText } from '../chat-prompt.js';
 import { badRequest } from '../errors.js';
 import type { Routes } from '../routes.js';
 import { errorResponses } from './documentation.js';
@@ -90,7 +91,7 @@ export function tokenizeRoutes({ app, registry, options }: Routes): void {
     async ({ query }) => {
       const { gpt, chat, card } = await registry.get(query.model);
       const text = (id: number | null | undefined) =>
-        id === null || id === undefined || !gpt.tokenizer ? null : gpt.decode([id]);
+        id === null || id === undefined ? null : specialTokenText(gpt.tokenizer, id);
       const end = text(gpt.config.eosTokenId ?? gpt.tokenizer?.eosTokenId);
       return {
         tokenizer_class: card.tokenizer,
