@@ -225,8 +225,8 @@ async function improve(
       paths: spec.paths,
       maxTokens: 4,
       stop: [';'],
-      minimumShare: 0.4,
-      training: { epochs: 4, batchSize: 12, learningRate: 1e-3, packing: 'none' },
+      minimumShare: 0.6,
+      training: { epochs: 4, batchSize: 12, learningRate: 2e-4, packing: 'none' },
       seed: spec.seed,
       signal: job.signal,
     });

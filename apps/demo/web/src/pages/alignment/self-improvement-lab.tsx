@@ -23,7 +23,8 @@ export function SelfImprovementLab() {
           <p className="small soft">
             A model of two layers learns from 45 sums with answers. Then it sees sums without answers: it
             writes several paths for each, its own majority becomes the label, and it learns from those (Huang
-            et al. 2022).
+            et al. 2022). Where the majority is wrong it learns its own mistakes: the curves show which way it
+            goes.
           </p>
           <Slider
             label="Steps with answers"
