@@ -113,12 +113,12 @@ function gpt2(model: GPTConfigInput): Recipe {
 /** Published ways to pretrain, by name. */
 export const recipes = {
   /**
-   * nanoGPT's settings for a laptop, with two additions that lower its validation loss by about 0.02: windows are
-   * drawn without replacement, and the weights are averaged.
+   * nanoGPT's settings for a laptop, with three changes that lower its validation loss: twice the learning rate, windows
+   * drawn without replacement, and averaged weights.
    */
   'shakespeare-cpu': shakespeare(
     { nLayer: 4, nHead: 4, nEmbd: 128, contextLength: 64 },
-    { batchSize: 12, steps: 2000, emaDecay: 0.985 },
+    { batchSize: 12, steps: 2000, learningRate: 2e-3, emaDecay: 0.985 },
     'shuffled',
   ),
   'shakespeare-gpu': shakespeare(
