@@ -85,7 +85,7 @@ export function markdown(results: readonly Measured[], setting: readonly string[
   return `# A small GPT that sees: accuracy by input mode
 
 ${setting.map((line) => `- ${line}`).join('\n')}
-- The twin has the same architecture, tokenizer and kinds of questions, and never gets an image; what it can learn, it learns early (see its losses).
+- The twin has the same architecture, tokenizer and kinds of questions, and never gets an image.
 - Intervals are 95 %: Wilson's for accuracies, paired bootstrap for differences. *Chance*: a guess among the answers of that kind of question. *Any object*: a guess among the objects in the image, which needs sight but no mark.
 
 ## Input modes
