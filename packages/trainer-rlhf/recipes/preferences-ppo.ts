@@ -6,7 +6,14 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { GPT, initCompute, textSource, validationLoss } from '@gpt-lineage/gpt-core';
-import { copyModel, PPOTrainer, type RolloutEvent, ScalarHeadModel, sampleRollouts, scoreSequences } from '../src/index.js';
+import {
+  copyModel,
+  PPOTrainer,
+  type RolloutEvent,
+  ScalarHeadModel,
+  sampleRollouts,
+  scoreSequences,
+} from '../src/index.js';
 import { Measurements } from '../src/rollouts/measure.js';
 import { mean, standardDeviation } from '../src/trainers/mean.js';
 import { recipeArguments } from './arguments.js';
@@ -20,24 +27,37 @@ await initCompute();
 using sft = await GPT.load(args.text('sft', 'runs/sft'));
 using reward = await ScalarHeadModel.load(args.text('reward', 'runs/reward'));
 const { training, heldOut } = split(fittingComparisons(sft, 56), 0.2, SPLIT_SEED);
-const promptsOf = (list: typeof training) => [...new Set(list.map(({ prompt }) => prompt))].map((prompt) => ({ prompt }));
+const promptsOf = (list: typeof training) =>
+  [...new Set(list.map(({ prompt }) => prompt))].map((prompt) => ({ prompt }));
 const questions = promptsOf(training);
-const LENGTH = MAX_TOKENS + questions.reduce((most, { prompt }) => Math.max(most, sft.encode(prompt).length), 0);
+const LENGTH =
+  MAX_TOKENS + questions.reduce((most, { prompt }) => Math.max(most, sft.encode(prompt).length), 0);
 const held = promptsOf(heldOut)
   .filter(({ prompt }) => sft.encode(prompt).length + MAX_TOKENS <= LENGTH)
   .slice(0, args.number('held-out', 96));
 const text = pretrainingTexts().slice(-60).join('\n\n');
-const pretraining = textSource(text, sft.tokenizer!, { contextLength: LENGTH, validationFraction: 0.2, seed: 1 });
+const pretraining = textSource(text, sft.tokenizer!, {
+  contextLength: LENGTH,
+  validationFraction: 0.2,
+  seed: 1,
+});
 
 /** Reward of answers to held-out prompts, their KL to the SFT model in nats per answer, and the pretraining loss. */
 async function evaluate(policy: GPT) {
-  const { rollouts } = await sampleRollouts(policy, held, { n: 1, maxTokens: MAX_TOKENS, temperature: 1, seed: 99 });
+  const { rollouts } = await sampleRollouts(policy, held, {
+    n: 1,
+    maxTokens: MAX_TOKENS,
+    temperature: 1,
+    seed: 99,
+  });
   const rewards = await scoreSequences(reward, rollouts, 32);
   const measurements = new Measurements(LENGTH);
   try {
     const own = await measurements.logProbs(policy, rollouts);
     const reference = await measurements.logProbs(sft, rollouts);
-    const kl = own.logProbs.map((row, at) => row.reduce((sum, p, t) => sum + p - reference.logProbs[at]![t]!, 0));
+    const kl = own.logProbs.map((row, at) =>
+      row.reduce((sum, p, t) => sum + p - reference.logProbs[at]![t]!, 0),
+    );
     const { loss } = await validationLoss(policy, pretraining.validation!, { batchSize: 16, maxBatches: 6 });
     return {
       reward: mean(rewards),
@@ -82,7 +102,9 @@ for (const [name, coefficient] of [
   for await (const event of trainer.train()) {
     if (event.type !== 'rollout') continue;
     curve.push(event.metrics);
-    console.log(`${name} ${event.iteration}: score ${event.metrics['objective/scores']!.toFixed(3)}, KL ${event.metrics['objective/kl']!.toFixed(2)}`);
+    console.log(
+      `${name} ${event.iteration}: score ${event.metrics['objective/scores']!.toFixed(3)}, KL ${event.metrics['objective/kl']!.toFixed(2)}`,
+    );
   }
   const after = await evaluate(policy);
   console.log(`${name}: ${JSON.stringify(after)}`);

@@ -20,7 +20,7 @@ import { fittingComparisons, SPLIT_SEED, split } from './preference-data.js';
 
 const args = recipeArguments();
 const out = args.text('out', 'runs/reward');
-const seeds = args.number('seeds', 2);
+const seeds = args.number('seeds', 1);
 await initCompute();
 using sft = await GPT.load(args.text('sft', 'runs/sft'));
 const { training, heldOut } = split(fittingComparisons(sft), 0.2, SPLIT_SEED);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from './errors.js';
@@ -186,7 +186,7 @@ export function addFlags(command: Command, name: keyof typeof schemas, trains = 
     if (kind === 'number') command.option(`--${flag} <n>`, '', numberFlag);
     else if (kind === 'boolean') command.option(`--${flag}`);
     else if (kind === 'text') command.option(`--${flag} <text>`);
-    else if (kind === 'choice') command.option(`--${flag} <choice>`, choices!.join(', '));
+    else if (kind === 'choice') command.addOption(new Option(`--${flag} <choice>`).choices([...choices!]));
     else if (kind === 'files') command.option(`--${flag} <file...>`);
   }
   if (trains) {
@@ -229,19 +229,22 @@ export async function readConfig<Name extends keyof typeof schemas>(
       return value === undefined ? [] : [[field, value]];
     }),
   );
-  const parsed = schemas[name].safeParse({ ...fromFile, ...fromFlags });
+  const given: Record<string, unknown> = { ...fromFile, ...fromFlags };
+  const parsed = schemas[name].safeParse(given);
   if (parsed.success) return parsed.data as ConfigOf<Name>;
-  const issue = parsed.error.issues[0]!;
-  const field = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const near = fields.filter((known) => known.toLowerCase() === issue.keys[0]!.toLowerCase());
-    const hint = near.length > 0 ? `did you mean ${near[0]}?` : `known are ${fields.join(', ')}.`;
-    throw new UsageError(`${flags.config ?? 'the config'}: there is no setting "${issue.keys[0]}": ${hint}`);
+  const { issues } = parsed.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]!;
+  if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
+    const [key] = issue.keys;
+    const plain = (text: string) => text.replaceAll(/[-_]/gu, '').toLowerCase();
+    const near = fields.find((known) => plain(known) === plain(key!));
+    const hint = near ? `did you mean ${near}?` : `known are ${fields.join(', ')}.`;
+    throw new UsageError(`${flags.config ?? 'the config'}: there is no setting "${key}": ${hint}`);
   }
-  const missing = issue.code === 'invalid_type' && issue.message.includes('undefined');
+  const field = issue.path.join('.');
   const flag = `--${field.replaceAll(/[A-Z]+/gu, (letters) => `-${letters.toLowerCase()}`)}`;
   throw new UsageError(
-    missing
+    given[field] === undefined && issue.path.length === 1
       ? `${field} is missing: give ${flag}, or set it in the config file.`
       : `${field} is not valid: ${issue.message}.`,
   );

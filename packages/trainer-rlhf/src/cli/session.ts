@@ -106,7 +106,7 @@ async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void
 }
 
 async function clear(run: RunDirectory): Promise<void> {
-  for (const name of ['checkpoints', 'batches', 'tensorboard', 'rounds', RUN_FILE, 'best.json', METRICS_FILE])
+  for (const name of ['checkpoints', 'batches', 'tensorboard', RUN_FILE, 'best.json', METRICS_FILE])
     await rm(join(run.path, name), { recursive: true, force: true });
 }
 

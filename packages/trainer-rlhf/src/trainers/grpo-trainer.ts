@@ -116,6 +116,7 @@ export class GRPOTrainer {
       length,
       seed,
       loss: (inputs, step, training) => this.#loss(inputs, step, training, log.statistics),
+      log,
     });
     const learningRate = options.learningRate ?? 1e-6;
     const events = runTask(task, options, {
@@ -156,7 +157,6 @@ export class GRPOTrainer {
       maxTokens,
       temperature = 1,
       maskTruncated = false,
-      signal,
     } = this.options;
     const sampler = this.options.sampler ?? localSampler(policy);
     await sampler.update?.(policy, iteration);
@@ -165,9 +165,8 @@ export class GRPOTrainer {
       maxTokens,
       temperature,
       seed: seed * 1_000_003 + iteration,
-      ...(signal ? { signal } : {}),
     });
-    const given = await guardedRewards(rollouts, reward, this.options, signal);
+    const given = await guardedRewards(rollouts, reward, this.options);
     const rewarded = rollouts.flatMap((rollout, index): Rewarded[] => {
       const score = given[index];
       return score === undefined ? [] : [{ rollout, score }];
@@ -177,7 +176,7 @@ export class GRPOTrainer {
     const referenced = reference ? (await measurements.logProbs(reference, sequences)).logProbs : undefined;
     const { advantages, groupCount, flat } = await this.#advantages(rewarded, logProbs, referenced);
     const scores = rewarded.map((entry) => entry.score);
-    await log.sampled({
+    log.sampled({
       type: 'rollout',
       iteration,
       skipped: skipped + rollouts.length - rewarded.length,

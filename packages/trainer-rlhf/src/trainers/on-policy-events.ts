@@ -31,11 +31,20 @@ export interface UpdateEvent {
 
 export type OnPolicyEvent = TrainingEvent | RolloutEvent | UpdateEvent;
 
+/** Sums of an iteration's update metrics over its steps so far. */
+export interface IterationState {
+  readonly steps: number;
+  readonly sums: Readonly<Record<string, number>>;
+}
+
+const NOTHING: IterationState = { steps: 0, sums: {} };
+
 /** What the iterations of a run have to tell, gathered while its training events pass. */
 export class IterationLog<Name extends string> {
   readonly statistics: UpdateStatistics<Name>;
   readonly #stepsPerIteration: number;
   readonly #pending: (RolloutEvent | UpdateEvent)[] = [];
+  #state = NOTHING;
   #iteration = 0;
   #step = 0;
   #learningRate = 0;
@@ -46,8 +55,8 @@ export class IterationLog<Name extends string> {
   }
 
   /** An iteration has sampled. One before it that ended early (its KL went too far) still has its updates to report. */
-  async sampled(event: RolloutEvent): Promise<void> {
-    this.#pending.push(...(await this.#update()), { ...event, step: this.#step + 1 });
+  sampled(event: RolloutEvent): void {
+    this.#pending.push(...this.#update(), { ...event, step: this.#step + 1 });
     this.#iteration = event.iteration;
   }
 
@@ -63,7 +72,8 @@ export class IterationLog<Name extends string> {
       if (event.type !== 'step') continue;
       this.#step = event.step;
       this.#learningRate = event.learningRate;
-      if (event.step % this.#stepsPerIteration === 0) yield* await this.#update();
+      this.#add((await this.statistics.take()) as Record<string, number>);
+      if (event.step % this.#stepsPerIteration === 0) yield* this.#update();
     }
   }
 
@@ -71,11 +81,29 @@ export class IterationLog<Name extends string> {
     this.statistics.dispose();
   }
 
-  async #update(): Promise<UpdateEvent[]> {
-    const metrics = (await this.statistics.take()) as Record<string, number>;
-    if (Object.keys(metrics).length === 0) return [];
-    const [iteration, step] = [this.#iteration, this.#step];
-    return [{ type: 'update', iteration, step, metrics: { ...metrics, lr: this.#learningRate } }];
+  save(): IterationState {
+    return this.#state;
+  }
+
+  load(state: IterationState): void {
+    this.#state = state;
+  }
+
+  #add(metrics: Readonly<Record<string, number>>): void {
+    const { steps, sums } = this.#state;
+    const names = Object.keys(metrics);
+    if (names.length === 0) return;
+    const added = names.map((name) => [name, (sums[name] ?? 0) + metrics[name]!] as const);
+    this.#state = { steps: steps + 1, sums: Object.fromEntries(added) };
+  }
+
+  #update(): UpdateEvent[] {
+    const { steps, sums } = this.#state;
+    if (steps === 0) return [];
+    this.#state = NOTHING;
+    const means = Object.entries(sums).map(([name, sum]) => [name, sum / steps] as const);
+    const metrics = { ...Object.fromEntries(means), lr: this.#learningRate };
+    return [{ type: 'update', iteration: this.#iteration, step: this.#step, metrics }];
   }
 }
 

@@ -3,6 +3,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { TrainerDataError } from '../errors.js';
 import { type Experience, experienceFeeds } from '../rollouts/experience.js';
 import { sequenceLength } from '../rollouts/sequence-rows.js';
+import type { IterationState } from './on-policy-events.js';
 import { seededOrder } from './seeded-order.js';
 
 export interface OnPolicyBatch {
@@ -32,6 +33,8 @@ export interface OnPolicyOptions {
   };
   /** Asked before each inner epoch but the first: `true` ends the iteration early. */
   readonly stopIteration?: (experience: readonly Experience[]) => Promise<boolean>;
+  /** What the iteration's updates have added up so far, for checkpoints. */
+  readonly log?: { save(): IterationState; load(state: IterationState): void };
   /** State of controllers, for checkpoints. */
   readonly state?: { save(): number; load(value: number): void };
 }
@@ -41,6 +44,7 @@ interface Position {
   readonly cursor: number;
   readonly state: number | null;
   readonly pretraining?: TokenSource['position'];
+  readonly log?: IterationState;
   /** The experience of an iteration that is under way: it cannot be sampled again from later weights. */
   readonly experience: readonly Experience[] | null;
 }
@@ -93,6 +97,7 @@ export function onPolicyTask(options: OnPolicyOptions): TrainingTask<OnPolicyBat
         cursor: exhausted ? 0 : cursor,
         state,
         ...(options.pretraining ? { pretraining: options.pretraining.source.position } : {}),
+        ...(options.log ? { log: options.log.save() } : {}),
         experience: exhausted ? null : experience,
       };
       return position as never;
@@ -104,6 +109,7 @@ export function onPolicyTask(options: OnPolicyOptions): TrainingTask<OnPolicyBat
       experience = position.experience ?? [];
       exhausted = position.experience === null;
       if (position.pretraining !== undefined) options.pretraining?.source.seek(position.pretraining);
+      if (position.log !== undefined) options.log?.load(position.log);
       if (position.state !== null) options.state?.load(position.state);
     },
     epochs: () => [{ name: 'iterations', tokens: 0, epochs: iteration + 1 }],

@@ -136,6 +136,7 @@ export class PPOTrainer {
       length,
       seed,
       loss: (inputs, step, training) => this.#loss(inputs, step, training, log.statistics),
+      log,
       ...(pretraining
         ? {
             pretraining: {
@@ -219,7 +220,6 @@ export class PPOTrainer {
       maxTokens,
       temperature = 1,
       missingEndPenalty = 0,
-      signal,
     } = this.options;
     const sampler = this.options.sampler ?? localSampler(policy);
     await sampler.update?.(policy, iteration);
@@ -228,9 +228,8 @@ export class PPOTrainer {
       maxTokens,
       temperature,
       seed: seed * 1_000_003 + iteration,
-      ...(signal ? { signal } : {}),
     });
-    const given = await guardedRewards(sampled.rollouts, reward, this.options, signal);
+    const given = await guardedRewards(sampled.rollouts, reward, this.options);
     const kept: { rollout: Rollout; score: number }[] = [];
     sampled.rollouts.forEach((rollout, index) => {
       const score = given[index];
@@ -255,7 +254,7 @@ export class PPOTrainer {
     const kl = mean(klPerSequence);
     const beta = this.controller.coefficient;
     this.controller.update(kl, kept.length);
-    await log.sampled({
+    log.sampled({
       type: 'rollout',
       iteration,
       skipped: sampled.skipped + sampled.rollouts.length - kept.length,
