@@ -130,7 +130,8 @@ function network(input: ForwardInput) {
         return run(input);
       };
       const ownOrShared = (name: string) =>
-        name.startsWith(`${block}.`) || !/^(transformer\.(h\.|wte|wpe|ln_f)|lm_head|multi_modal_projector)/.test(name);
+        name.startsWith(`${block}.`) ||
+        !/^(transformer\.(h\.|wte|wpe|ln_f)|lm_head|multi_modal_projector)/.test(name);
       const own = [...parameters].filter(([name]) => ownOrShared(name)).map(([, value]) => value);
       const adapted = [...adapters].filter(([name]) => name.startsWith(`${block}.`));
       return recomputed(x, [...own, ...adapted.flatMap(([, { variables }]) => variables ?? [])], zero, again);
