@@ -117,7 +117,7 @@ export const writers = {
           const text = ['low lower lowest new newer newest'];
           const tokenizer = await ByteLevelBPETokenizer.train(text, {
             vocabSize: 270,
-            specialTokens: ['<unk>', `<${version}>`],
+            specialTokens: [`<${version}>`],
           });
           await saveTokenizer(tokenizer, join(path, 'tokenizer'));
         },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TokenBatch } from '../data/token-batch.js';
@@ -82,8 +82,7 @@ export class RunDirectory implements CheckpointStore {
       await writeFile(join(temporary, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`);
       await writeTensors(join(temporary, TENSORS_FILE), tensors);
       const checksums: Record<string, string> = {};
-      for (const name of (await readdir(temporary)).sort())
-        checksums[name] = await sha256(join(temporary, name));
+      for (const name of await filesUnder(temporary)) checksums[name] = await sha256(join(temporary, name));
       await writeFile(join(temporary, CHECKSUMS_FILE), `${JSON.stringify(checksums, null, 2)}\n`);
     });
     if (isBest)
@@ -105,8 +104,11 @@ export class RunDirectory implements CheckpointStore {
 
   /** Makes the model files of a folder those of the run. */
   async #publish(from: string): Promise<void> {
-    for (const name of await readdir(from))
-      if (!RUN_FILES.has(name)) await linkAtomic(join(from, name), join(this.path, name));
+    for (const name of await filesUnder(from)) {
+      if (RUN_FILES.has(name)) continue;
+      await mkdir(dirname(join(this.path, name)), { recursive: true });
+      await linkAtomic(join(from, name), join(this.path, name));
+    }
   }
 
   /** @throws {CheckpointError} when the newest checkpoint is damaged */
@@ -202,7 +204,8 @@ async function verifyChecksums(path: string): Promise<void> {
   if (typeof checksums !== 'object' || checksums === null)
     throw damaged(path, `${CHECKSUMS_FILE} is not a list of files`);
   for (const [name, expected] of Object.entries(checksums)) {
-    if (name !== basename(name)) throw damaged(path, `${CHECKSUMS_FILE} names a file outside of the folder`);
+    if (isAbsolute(name) || name.split(/[\\/]/).includes('..'))
+      throw damaged(path, `${CHECKSUMS_FILE} names a file outside of the folder`);
     const file = join(path, name);
     if (
       !(await access(file).then(
@@ -236,6 +239,15 @@ async function writeTensors(path: string, tensors: StateTensors): Promise<void> 
     { dtype: 'F32' as const, shape, data },
   ]);
   await writeSafetensorsFile(path, Object.fromEntries(entries), { metadata: { format: 'pt' } });
+}
+
+/** Every file of a folder and its subfolders (PPO keeps its value model in one), by relative path, sorted. */
+async function filesUnder(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+    .sort();
 }
 
 async function sha256(path: string): Promise<string> {

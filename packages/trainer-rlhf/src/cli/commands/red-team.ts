@@ -64,7 +64,8 @@ async function attack(
 ): Promise<RedTeamReport> {
   using model = await loadModel(directory);
   const { template = '\n\nHuman: {request}\n\nAssistant:', wrappers } = config;
-  return redTeam(localLanguageModel(model, { name: directory }), {
+  // Awaited here: the model is disposed when this function returns.
+  return await redTeam(localLanguageModel(model, { name: directory }), {
     attacks,
     benign,
     format: (request) => template.replaceAll('{request}', () => request),

@@ -1,0 +1,34 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** A Python that can import the given modules, or `undefined`. */
+export function findPython(modules: readonly string[]): string | undefined {
+  const candidates = [process.env.PEERS_PYTHON, 'python3'].filter((name) => name !== undefined);
+  return candidates.find(
+    (python) =>
+      spawnSync(python, ['-c', modules.map((name) => `import ${name}`).join('\n')], { stdio: 'ignore' })
+        .status === 0,
+  );
+}
+
+/** A Python script that answers each line on standard input with one line of JSON. */
+export class PythonPeer {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(python: string, script: string, args: readonly string[]) {
+    this.#child = spawn(python, ['-W', 'ignore', script, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  async ask<Reply>(command?: string): Promise<Reply> {
+    if (command !== undefined) this.#child.stdin!.write(`${command}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error('The Python peer ended without an answer.');
+    return JSON.parse(value) as Reply;
+  }
+
+  close(): void {
+    this.#child.stdin!.end();
+  }
+}
