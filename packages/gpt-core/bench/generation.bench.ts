@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { initCompute } from '@gpt-lineage/compute';
-import type { WeightStorage } from '../src/generation/captured-session.js';
+import type { WeightStorage } from '../src/generation/decode-programs.js';
 import { openSession } from '../src/generation/open-session.js';
 import { argmax } from '../src/generation/probabilities.js';
 import { GPT, presets } from '../src/index.js';

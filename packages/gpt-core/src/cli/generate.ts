@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { WeightStorage } from '../generation/captured-session.js';
+import type { WeightStorage } from '../generation/decode-programs.js';
 import type { JsonSchema } from '../generation/json-schema.js';
 import type { GenerateOptions } from '../generation/options.js';
 import { loadModel, type ModelFlags, numberFlag } from './load-model.js';

@@ -1,7 +1,8 @@
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
-import { CapturedSession, type WeightStorage } from './captured-session.js';
+import { CapturedSession } from './captured-session.js';
+import type { WeightStorage } from './decode-programs.js';
 import { EagerSession } from './eager-session.js';
 import { PerRowSession } from './per-row-session.js';
 import type { DecodeSession } from './session.js';

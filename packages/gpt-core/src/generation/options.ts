@@ -2,7 +2,7 @@ import type { Tensor2D } from '@tensorflow/tfjs-core';
 import type { GPTConfig } from '../config/config.js';
 import { InvalidArgumentError } from '../errors.js';
 import type { GPT } from '../model/gpt.js';
-import type { WeightStorage } from './captured-session.js';
+import type { WeightStorage } from './decode-programs.js';
 import type { JsonSchema } from './json-schema.js';
 import type { LogitsProcessor, StoppingCriterion } from './logits-processor.js';
 import {

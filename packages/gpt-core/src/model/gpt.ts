@@ -17,7 +17,7 @@ import {
   TokenizationError,
   TokenizerMismatchError,
 } from '../errors.js';
-import { DecodePrograms } from '../generation/captured-session.js';
+import { DecodePrograms } from '../generation/decode-programs.js';
 import {
   type GenerateResult,
   generateBatch,

@@ -1,6 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { slotWidth } from '../generation/captured-session.js';
-import { writeFresh } from '../generation/write-fresh.js';
+import { stepRows } from '../generation/cached-rows.js';
+import { slotWidth } from '../generation/decode-programs.js';
 import type { GPT } from '../model/gpt.js';
 import type { SlotRead, Slots } from './slots.js';
 
@@ -128,53 +127,14 @@ export class CapturedSlots implements Slots {
     if (slotB >= 0) this.#rowOf[slotB] = a;
   }
 
-  /**
-   * One step over the rows from `start` on.
-   *
-   * @param tokens for each row; none where a row only stands between others
-   * @param asked places in the flattened tokens after which logits are wanted
-   */
-  async #run(
-    start: number,
-    tokens: readonly (readonly number[])[],
-    asked: Int32Array,
-  ): Promise<Float32Array[]> {
-    const batch = tokens.length;
-    const length = Math.max(...tokens.map((ids) => ids.length));
-    const tokenIds = new Int32Array(batch * length);
-    const positionIds = new Int32Array(batch * length);
-    const last = new Int32Array(batch);
-    const end = this.#model.config.contextLength - 1;
-    tokens.forEach((ids, row) => {
-      const known = this.#lengths[start + row]!;
-      last[row] = known + length - 1;
-      tokenIds.set(ids, row * length);
-      for (let i = 0; i < length; i++) positionIds[row * length + i] = Math.min(known + i, end);
-    });
-    const slots = Int32Array.from({ length: Math.max(...last) + 1 }, (_, slot) => slot);
-    const own = (cache: Float32Array) =>
-      cache.subarray(start * this.#rowSize, (start + batch) * this.#rowSize);
-    const [keys, values] = [this.#keys.map(own), this.#values.map(own)];
-    const step = this.#model.decodePrograms.step('float32');
-    const output = await step(tokenIds, positionIds, last, slots, asked, keys, values);
-    try {
-      writeFresh(output.fresh.dataSync() as Float32Array, [...keys, ...values], {
-        starts: this.#lengths.slice(start, start + batch),
-        counts: tokens.map((ids) => ids.length),
-        length,
-        heads: this.#model.config.nKvHead,
-        width: slotWidth(this.#model),
-        capacity: this.capacity + 1,
-      });
-      tokens.forEach((ids, row) => {
-        this.#lengths[start + row]! += ids.length;
-      });
-      const logits = output.logits.dataSync() as Float32Array;
-      const { vocabSize } = this.#model.config;
-      return Array.from(asked, (_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
-    } finally {
-      tf.dispose([output.logits, output.fresh]);
-    }
+  #run(start: number, tokens: readonly (readonly number[])[], asked: Int32Array): Promise<Float32Array[]> {
+    const cache = {
+      keys: this.#keys,
+      values: this.#values,
+      lengths: this.#lengths,
+      capacity: this.capacity + 1,
+    };
+    return stepRows(this.#model, this.#model.decodePrograms.step('float32'), cache, start, tokens, asked);
   }
 
   dispose(): void {

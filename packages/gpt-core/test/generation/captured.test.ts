@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { beforeAll, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { CapturedSession } from '../../src/generation/captured-session.js';
 import { EagerSession } from '../../src/generation/eager-session.js';
 import { GPT } from '../../src/index.js';
@@ -37,5 +37,37 @@ it('captured equals eager', async () => {
   }
   captured.dispose();
   eager.dispose();
+  model.dispose();
+});
+
+it('a fork goes on as the session it came from', async () => {
+  const model = GPT.create(
+    { vocabSize: 40, contextLength: 32, nLayer: 2, nHead: 4, nKvHead: 2, nEmbd: 16, initializerRange: 0.3 },
+    { seed: 11 },
+  );
+  const session = new CapturedSession(model, model.decodePrograms, 32);
+  await session.read([[1, 2, 3, 4]]);
+  const fork = session.fork([0, 0]);
+  for (const tokens of [
+    [5, 6],
+    [7, 8],
+    [9, 10],
+  ]) {
+    const [first, second] = await fork.read(tokens.map((id) => [id]));
+    const [expected] = await session.read([[tokens[0]!]]);
+    expectClose(first![0]!, expected![0]!);
+    expect(Array.from(second![0]!)).not.toEqual(Array.from(expected![0]!));
+  }
+  // The second row, by a session of its own.
+  const alone = new CapturedSession(model, model.decodePrograms, 32);
+  await alone.read([[1, 2, 3, 4, 6, 8]]);
+  const [row] = await alone.read([[10]]);
+  const last = new CapturedSession(model, model.decodePrograms, 32);
+  await last.read([[1, 2, 3, 4]]);
+  const both = last.fork([0, 0]);
+  await both.read([[5], [6]]);
+  await both.read([[7], [8]]);
+  expectClose((await both.read([[9], [10]]))[1]![0]!, row![0]!);
+  for (const used of [session, fork, alone, last, both]) used.dispose();
   model.dispose();
 });
