@@ -78,13 +78,7 @@ function temporaryName(target: string): string {
 
 async function writeFlushed(target: string, content: string): Promise<void> {
   const fs = builtin<typeof import('fs/promises')>('node:fs/promises');
-  const handle = await fs.open(target, 'wx');
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await fs.writeFile(target, content, { flag: 'wx', flush: true });
 }
 
 /**

@@ -1,5 +1,5 @@
+import { writeFileAtomic } from '@gpt-lineage/gpt-core/node';
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../atomic-file.js';
 import { checkContamination } from '../contamination/check-contamination.js';
 import { list, wholeNumber } from './flags.js';
 

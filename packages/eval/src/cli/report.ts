@@ -1,5 +1,5 @@
+import { writeFileAtomic } from '@gpt-lineage/gpt-core/node';
 import { type Command, Option } from 'commander';
-import { writeFileAtomic } from '../atomic-file.js';
 import { reportHtml } from '../reports/html.js';
 import { reportMarkdown } from '../reports/markdown.js';
 import { reportTable } from '../reports/table.js';

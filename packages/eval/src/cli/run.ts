@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { writeFileAtomic } from '@gpt-lineage/gpt-core/node';
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../atomic-file.js';
 import { contaminationFromCorpus } from '../contamination/check-contamination.js';
 import { type ContaminationReport, parseContaminationReport } from '../contamination/contamination-report.js';
 import { evaluate } from '../evaluate.js';

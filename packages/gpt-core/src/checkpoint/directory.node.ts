@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commitSave, finishSave } from '@gpt-lineage/tokenizer-bpe';
 import type { SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
@@ -128,12 +128,5 @@ function shardsOf(
   return shards;
 }
 
-async function flushed(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
+const flushed = (path: string, text: string): Promise<void> =>
+  writeFile(path, text, { flag: 'wx', flush: true });

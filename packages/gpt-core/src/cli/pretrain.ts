@@ -21,14 +21,7 @@ import {
   recipeConfig,
 } from './run-config.js';
 import { startingModel } from './starting-model.js';
-import {
-  initialise,
-  joinWorkers,
-  RUN_FILE,
-  refuseTaken,
-  runSession,
-  type SessionFlags,
-} from './training-session.js';
+import { initialise, joinWorkers, refuseTaken, runSession, type SessionFlags } from './training-session.js';
 
 interface Flags extends SessionFlags {
   text?: string[];
@@ -277,7 +270,7 @@ function withRecipe(config: RunConfig): RunConfig {
 }
 
 async function storedConfig(run: RunDirectory): Promise<RunConfig> {
-  const path = join(run.path, RUN_FILE);
+  const path = run.settingsFile;
   const content = await readFile(path, 'utf8').catch(() => {
     throw new UsageError(`${run.path} holds no run to resume: check --out, or start one without --resume.`);
   });

@@ -1,15 +1,11 @@
-import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cluster, initCompute, joinCluster } from '@gpt-lineage/compute';
-import { writeFileAtomic } from '../node/atomic-files.js';
+import { abortOnInterrupt } from '../node/interrupt.js';
 import { jsonlLog, type MetricsLog, tensorBoardLog } from '../node/metrics-log.js';
 import type { RunDirectory } from '../node/run-directory.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
 import { UsageError } from './errors.js';
 import { createProgress, lossChart } from './progress.js';
-
-export const RUN_FILE = 'run.json';
-const METRICS_FILE = 'metrics.jsonl';
 
 /** Flags that every training command has. */
 export interface SessionFlags {
@@ -37,13 +33,8 @@ export function joinWorkers(flags: SessionFlags): Cluster | undefined {
 /** Says early that a folder is taken. @throws {UsageError} */
 export async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void> {
   const keeps = (flags.workerIndex ?? 0) === 0;
-  if (flags.overwrite || flags.resume || !keeps || !(await holdsRun(run))) return;
+  if (flags.overwrite || flags.resume || !keeps || !(await run.holdsRun())) return;
   throw new UsageError(`${run.path} already holds a run: add --resume to go on, --overwrite to start anew.`);
-}
-
-async function holdsRun(run: RunDirectory): Promise<boolean> {
-  if ((await run.steps()).length > 0) return true;
-  return (await stat(join(run.path, RUN_FILE)).catch(() => undefined)) !== undefined;
 }
 
 /** Starts the backend that the flags ask for. */
@@ -75,14 +66,12 @@ export async function runSession(
   const progress = flags.quiet || flags.jsonl === '-' || !keeps ? undefined : createProgress();
   const losses: number[] = [];
   let end: EndEvent | undefined;
-  const removeHandlers = onInterrupt(stop);
+  const removeHandlers = abortOnInterrupt(stop);
   try {
     for await (const event of train(stop.signal)) {
       if (event.type === 'start' && keeps) {
-        if (flags.overwrite && !flags.resume) await clear(directory);
-        await directory.open();
-        await writeFileAtomic(join(directory.path, RUN_FILE), `${JSON.stringify(settings, null, 2)}\n`);
-        logs.push(await jsonlLog(flags.jsonl ?? join(directory.path, METRICS_FILE), event.step));
+        await directory.begin(settings, flags.overwrite === true && !flags.resume);
+        logs.push(await jsonlLog(flags.jsonl ?? directory.metricsFile, event.step));
         if (flags.tensorboard) logs.push(await tensorBoardLog(join(directory.path, 'tensorboard')));
       }
       if (event.type === 'step') losses.push(event.loss);
@@ -101,24 +90,4 @@ export async function runSession(
   }
   if (end?.reason === 'aborted') process.exitCode = 130;
   return { end, shown: progress !== undefined };
-}
-
-async function clear(run: RunDirectory): Promise<void> {
-  for (const name of ['checkpoints', 'batches', 'tensorboard', RUN_FILE, 'best.json', METRICS_FILE])
-    await rm(join(run.path, name), { recursive: true, force: true });
-}
-
-/** First Ctrl-C: finish the step and save. Second: leave at once. */
-function onInterrupt(stop: AbortController): () => void {
-  const handler = () => {
-    if (stop.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping after this step and saving; press Ctrl-C again to leave at once\n');
-    stop.abort();
-  };
-  process.on('SIGINT', handler);
-  process.on('SIGTERM', handler);
-  return () => {
-    process.off('SIGINT', handler);
-    process.off('SIGTERM', handler);
-  };
 }

@@ -10,10 +10,14 @@ export function temporaryName(path: string): string {
   return join(dirname(path), `.tmp-${basename(path)}-${randomBytes(4).toString('hex')}`);
 }
 
-/** Writes a file whole or not at all: temporary file in the same folder, flushed to disk, renamed. */
+/**
+ * Writes a file whole or not at all: temporary file in the same folder, flushed to disk, renamed. Makes the folder when
+ * it is missing.
+ */
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = temporaryName(path);
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(temporary, content, { flush: true });
     await rename(temporary, path);
   } catch (error) {

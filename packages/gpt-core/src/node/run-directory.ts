@@ -21,6 +21,8 @@ const STATE_FILE = 'training.json';
 const TENSORS_FILE = 'training.safetensors';
 const CHECKSUMS_FILE = 'checksums.json';
 const BEST_FILE = 'best.json';
+const SETTINGS_FILE = 'run.json';
+const METRICS_FILE = 'metrics.jsonl';
 /** Files of a checkpoint that belong to the run, not to the model. */
 const RUN_FILES = new Set([STATE_FILE, TENSORS_FILE, CHECKSUMS_FILE]);
 
@@ -37,6 +39,8 @@ export interface RunDirectoryOptions {
  * DIR/checkpoints/step-00000500/             model files, training.json, training.safetensors, checksums.json
  * DIR/best.json                              which checkpoint has the lowest validation loss
  * DIR/batches/step-00000123.json             batches that a guard refused
+ * DIR/run.json                               settings of the run
+ * DIR/metrics.jsonl                          its events
  * ```
  *
  * A checkpoint folder is written under a temporary name, flushed and renamed: a process killed at any moment
@@ -72,6 +76,32 @@ export class RunDirectory implements CheckpointStore {
     }
     for (const directory of [this.path, this.#checkpoints, join(this.path, 'batches')])
       await removeTemporaries(directory);
+  }
+
+  /** Where the events of the run are logged. */
+  get metricsFile(): string {
+    return join(this.path, METRICS_FILE);
+  }
+
+  get settingsFile(): string {
+    return join(this.path, SETTINGS_FILE);
+  }
+
+  /** Whether a run was begun here. */
+  async holdsRun(): Promise<boolean> {
+    if ((await this.steps()).length > 0) return true;
+    return access(this.settingsFile).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Opens the folder for a run with these settings. @param afresh deletes what a run before it left */
+  async begin(settings: object, afresh: boolean): Promise<void> {
+    const old = ['checkpoints', 'batches', 'tensorboard', SETTINGS_FILE, BEST_FILE, METRICS_FILE];
+    if (afresh) for (const name of old) await rm(join(this.path, name), { recursive: true, force: true });
+    await this.open();
+    await writeFileAtomic(this.settingsFile, `${JSON.stringify(settings, null, 2)}\n`);
   }
 
   async save(checkpoint: Parameters<CheckpointStore['save']>[0]): Promise<string> {
@@ -133,7 +163,6 @@ export class RunDirectory implements CheckpointStore {
 
   async saveBatch(step: number, batch: TokenBatch): Promise<string> {
     const path = join(this.path, 'batches', `${stepName(step)}.json`);
-    await mkdir(dirname(path), { recursive: true });
     const { batchSize, length, tokenIds, labels, segmentIds } = batch;
     const rows = { batchSize, length, tokenIds: [...tokenIds], labels: [...labels] };
     await writeFileAtomic(

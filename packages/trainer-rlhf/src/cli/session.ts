@@ -1,17 +1,18 @@
-import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type GPT, initCompute, GPT as Model } from '@gpt-lineage/gpt-core';
-import { jsonlLog, type MetricsLog, RunDirectory, tensorBoardLog } from '@gpt-lineage/gpt-core/node';
-import { writeJson } from '../node/write-text.js';
+import {
+  abortOnInterrupt,
+  jsonlLog,
+  type MetricsLog,
+  RunDirectory,
+  tensorBoardLog,
+} from '@gpt-lineage/gpt-core/node';
 import type { OnPolicyEvent } from '../trainers/on-policy-events.js';
 import type { RoundEvent } from '../trainers/self-improvement.js';
 import type { SelectionEvent } from '../trainers/sft-trainer.js';
 import type { SessionFlags } from './config.js';
 import { UsageError } from './errors.js';
 import { createProgress } from './progress.js';
-
-const RUN_FILE = 'run.json';
-const METRICS_FILE = 'metrics.jsonl';
 
 export type SessionEvent = OnPolicyEvent | SelectionEvent | RoundEvent;
 
@@ -51,7 +52,7 @@ export async function runSession(
   const directory = new RunDirectory(settings.out);
   await refuseTaken(directory, flags);
   const stop = new AbortController();
-  const removeHandlers = onInterrupt(stop);
+  const removeHandlers = abortOnInterrupt(stop);
   const progress = flags.quiet || flags.json ? undefined : createProgress();
   const logs: MetricsLog[] = [];
   let aborted = false;
@@ -83,44 +84,19 @@ async function openRun(
   first: SessionEvent,
 ): Promise<MetricsLog[]> {
   const step = first.type === 'start' ? first.step : 'step' in first && first.step ? first.step - 1 : 0;
-  if (flags.overwrite && !flags.resume) await clear(directory);
-  await directory.open();
-  await writeJson(join(directory.path, RUN_FILE), settings);
-  const logs = [await jsonlLog(flags.jsonl ?? join(directory.path, METRICS_FILE), step)];
+  await directory.begin(settings, flags.overwrite === true && !flags.resume);
+  const logs = [await jsonlLog(flags.jsonl ?? directory.metricsFile, step)];
   if (flags.json) logs.push(await jsonlLog('-'));
   if (flags.tensorboard) logs.push(await tensorBoardLog(join(directory.path, 'tensorboard')));
   return logs;
 }
 
 async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void> {
-  const exists = await stat(join(run.path, RUN_FILE)).then(
-    () => true,
-    () => false,
-  );
-  if (flags.resume && !exists && (await run.steps()).length === 0)
+  const exists = await run.holdsRun();
+  if (flags.resume && !exists)
     throw new UsageError(`${run.path} holds no run to resume: check --out, or start one without --resume.`);
   if (exists && !flags.overwrite && !flags.resume)
     throw new UsageError(
       `${run.path} already holds a run: add --resume to go on, --overwrite to start anew.`,
     );
-}
-
-async function clear(run: RunDirectory): Promise<void> {
-  for (const name of ['checkpoints', 'batches', 'tensorboard', RUN_FILE, 'best.json', METRICS_FILE])
-    await rm(join(run.path, name), { recursive: true, force: true });
-}
-
-/** First Ctrl-C: finish the step and save. Second: leave at once. */
-function onInterrupt(stop: AbortController): () => void {
-  const handler = () => {
-    if (stop.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping after this step and saving; press Ctrl-C again to leave at once\n');
-    stop.abort();
-  };
-  process.on('SIGINT', handler);
-  process.on('SIGTERM', handler);
-  return () => {
-    process.off('SIGINT', handler);
-    process.off('SIGTERM', handler);
-  };
 }

@@ -73,8 +73,8 @@ export class RoundStore {
   }
 
   async #write(round: number, name: string, content: unknown): Promise<void> {
-    const { writeJson } = await import('../node/write-text.js');
-    await writeJson(`${this.#path(round)}/${name}`, content);
+    const { writeFileAtomic } = await import('@gpt-lineage/gpt-core/node');
+    await writeFileAtomic(`${this.#path(round)}/${name}`, `${JSON.stringify(content, null, 2)}\n`);
   }
 
   async #read(round: number, name: string): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { localLanguageModel } from '@gpt-lineage/gpt-core';
+import { writeFileAtomic } from '@gpt-lineage/gpt-core/node';
 import type { Command } from 'commander';
-import { writeJson, writeTextAtomic } from '../../node/write-text.js';
 import { attackWrappers } from '../../safety/attack-wrappers.js';
 import { compareRedTeam, redTeamMarkdown } from '../../safety/compare-red-team.js';
 import { type RedTeamPrompt, type RedTeamReport, redTeam } from '../../safety/red-team.js';
@@ -34,8 +34,8 @@ export function registerRedTeam(program: Command): void {
       const report = { model: config.model, ...after, ...(before ? { before, comparison } : {}) };
       const markdown = redTeamMarkdown(after, before);
       if (config.out !== undefined) {
-        await writeJson(join(config.out, 'red-team.json'), report);
-        await writeTextAtomic(join(config.out, 'red-team.md'), markdown);
+        await writeFileAtomic(join(config.out, 'red-team.json'), `${JSON.stringify(report, null, 2)}\n`);
+        await writeFileAtomic(join(config.out, 'red-team.md'), markdown);
       }
       if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
       else if (!flags.quiet) process.stdout.write(markdown);
