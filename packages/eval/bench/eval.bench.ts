@@ -8,11 +8,11 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GPT, initCompute, localLanguageModel } from '@gpt-lineage/gpt-core';
+import { findPython, PythonPeer } from '../../../tools/bench/python-peer.js';
 import { readRecords } from '../src/data/read-records.js';
 import { bundledData, evaluate, listTasks } from '../src/index.js';
 import { encodePair } from '../src/requests/encode-pair.js';
 import { buildItems } from '../src/tasks/build-items.js';
-import { findPython, PythonPeer } from './peers/python-peer.js';
 
 const quick = process.argv.includes('--quick');
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -98,7 +98,7 @@ async function run({ name, shape, items, scratch }: Case) {
     ownLogLikelihoods = report.tasks[0]!.samples.map((sample) =>
       (sample.outputs as { logLikelihood: number }[]).map(({ logLikelihood }) => logLikelihood),
     );
-    const answer = await peer?.ask<{ seconds: number; items: number[][] }>({ limit: items });
+    const answer = await peer?.ask<{ seconds: number; items: number[][] }>(JSON.stringify({ limit: items }));
     if (answer) {
       const gaps = answer.items.flat().map((value, i) => Math.abs(value - ownLogLikelihoods.flat()[i]!));
       difference = Math.max(...gaps);

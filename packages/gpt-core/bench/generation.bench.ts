@@ -4,11 +4,11 @@
  */
 import { fileURLToPath } from 'node:url';
 import { initCompute } from '@gpt-lineage/compute';
+import { findPython, PythonPeer } from '../../../tools/bench/python-peer.js';
 import type { WeightStorage } from '../src/generation/decode-programs.js';
 import { openSession } from '../src/generation/open-session.js';
 import { argmax } from '../src/generation/probabilities.js';
 import { GPT, presets } from '../src/index.js';
-import { findPython, PythonPeer } from './peers/python-peer.js';
 import { type BenchResult, median, report } from './report.js';
 
 const quick = process.argv.includes('--quick');

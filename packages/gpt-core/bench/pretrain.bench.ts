@@ -7,6 +7,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initCompute } from '@gpt-lineage/compute';
+import { findPython, PythonPeer } from '../../../tools/bench/python-peer.js';
 import {
   CharacterTokenizer,
   GPT,
@@ -18,7 +19,6 @@ import {
   textSource,
   validationLoss,
 } from '../src/index.js';
-import { findPython, PythonPeer } from './peers/python-peer.js';
 import { type BenchResult, median, report } from './report.js';
 
 const quick = process.argv.includes('--quick');

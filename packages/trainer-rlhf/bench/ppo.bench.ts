@@ -6,9 +6,9 @@ import { cpus, totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { GPT, initCompute } from '@gpt-lineage/gpt-core';
+import { findPython, PythonPeer } from '../../../tools/bench/python-peer.js';
 import { copyModel, PPOTrainer, ScalarHeadModel } from '../src/index.js';
 import { numbersTokenizer } from './numbers-tokenizer.js';
-import { findPython, PythonPeer } from './peers/python-peer.js';
 
 const quick = process.argv.includes('--quick');
 const turns = quick ? 3 : 12;

@@ -1,14 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** A Python that can import the given modules, or `undefined`. */
+/** The Python named by `PEERS_PYTHON`, or `python3`, if it can import the modules. */
 export function findPython(modules: readonly string[]): string | undefined {
-  const candidates = [process.env.PEERS_PYTHON, 'python3'].filter((name) => name !== undefined);
-  return candidates.find(
-    (python) =>
-      spawnSync(python, ['-c', modules.map((name) => `import ${name}`).join('\n')], { stdio: 'ignore' })
-        .status === 0,
-  );
+  const probe = modules.map((name) => `import ${name}`).join('\n');
+  return [process.env.PEERS_PYTHON, 'python3']
+    .filter((name) => name !== undefined)
+    .find((name) => spawnSync(name, ['-c', probe], { stdio: 'ignore' }).status === 0);
 }
 
 /** A Python script that answers each line on standard input with one line of JSON. */
