@@ -1,7 +1,11 @@
 #!/usr/bin/env node
-// `npm start`: from a fresh clone to a GPT that trains on Shakespeare, samples, saves, reloads and goes on.
+// `npm start`: from a fresh clone to the web app, and beside it a GPT that trains on Shakespeare, samples, saves,
+// reloads and goes on. Later starts find that model and only open the app.
+import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { main, run, step } from './lib/steps.mjs';
+import { main, run, StepError, step } from './lib/steps.mjs';
 import { environment, root, setUp } from './lib/workspace.mjs';
 
 const flags = process.argv.slice(2);
@@ -10,35 +14,87 @@ const option = (name, fallback) => {
   return at >= 0 ? flags[at + 1] : fallback;
 };
 
+const isFree = (port) =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+
+/** The web app in a process of its own. @returns its address, how to give it a model, how to end it */
+async function openApp(models) {
+  const port = option('port', (await isFree(8000)) ? '8000' : '0');
+  const cli = join(root, 'apps/demo/dist/cli.js');
+  const given = models.length > 0 ? ['--add-model', ...models] : [];
+  const child = fork(cli, ['serve', '--port', port, '--log-level', 'warn', ...given], {
+    cwd: root,
+    env: { ...process.env, ...environment() },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const url = await new Promise((resolve, reject) => {
+    child.once('message', (message) => resolve(message.url));
+    ended.then((code) =>
+      reject(
+        new StepError(`the web app ended with exit code ${code}`, 'see above; or: npm start -- --no-app'),
+      ),
+    );
+  });
+  return { url, ended, add: (model) => child.send({ model }), close: () => child.kill('SIGTERM') };
+}
+
+async function trainFirstModel(gpt, out) {
+  const text = join(root, 'packages/gpt-core/data/tinyshakespeare.txt');
+  await step('train a GPT on Tiny Shakespeare', () =>
+    gpt(
+      ...['pretrain', '--recipe', 'shakespeare-cpu', '--text', text, '--out', out],
+      ...['--steps', option('steps', '500'), '--overwrite'],
+    ),
+  );
+}
+
 if (flags.includes('--help')) {
-  console.log(`npm start -- [--steps N] [--out DIR] [--prompt TEXT]
+  console.log(`npm start -- [--train] [--steps N] [--out DIR] [--prompt TEXT] [--port N] [--no-app]
 
-Sets the workspace up, trains the 4-layer character-level GPT on Tiny Shakespeare and continues a text.
-  --steps N      optimiser steps (default 500; 2000 is the full recipe)
-  --out DIR      where the checkpoint goes (default runs/shakespeare)
-  --prompt TEXT  what the reloaded model continues (default "ROMEO:")`);
+Sets the workspace up and opens the web app. Unless there is a model already, it trains the 4-layer character-level GPT
+on Tiny Shakespeare meanwhile; that model continues a text here and can be talked to in the app. On a terminal the app
+stays open until Ctrl-C; without one, it closes when a training is over.
+  --train        train again
+  --steps N      optimiser steps of a training (default 500; 2000 is the full recipe); trains again
+  --out DIR      where the model is (default runs/shakespeare)
+  --prompt TEXT  what the model continues (default "ROMEO:")
+  --port N       port of the app (default 8000, or a free one)
+  --no-app       only the training and the text`);
 } else {
+  // Ctrl-C reaches the children as well: the training saves a checkpoint, the app finishes what runs.
+  process.on('SIGINT', () => undefined);
   await main(async () => {
-    await setUp({ packages: ['gpt-core'], types: false });
-    const gpt = join(root, 'packages/gpt-core/dist/cli.js');
+    const withApp = !flags.includes('--no-app');
+    await setUp({ packages: withApp ? ['gpt-core', 'demo'] : ['gpt-core'], types: false });
+    const cli = join(root, 'packages/gpt-core/dist/cli.js');
+    const gpt = (...args) =>
+      run(process.execPath, [cli, ...args], { show: true, cwd: root, env: environment() });
     const out = option('out', join(root, 'runs/shakespeare'));
-    const text = join(root, 'packages/gpt-core/data/tinyshakespeare.txt');
-    const call = (...args) =>
-      run(process.execPath, [gpt, ...args], { show: true, cwd: root, env: environment() });
+    const trained = existsSync(join(out, 'model.safetensors'));
+    const trains = !trained || flags.includes('--train') || flags.includes('--steps');
 
-    await step('train a GPT on Tiny Shakespeare', async () => {
-      await call(
-        ...['pretrain', '--recipe', 'shakespeare-cpu', '--text', text, '--out', out],
-        ...['--steps', option('steps', '500'), '--overwrite'],
+    const app = withApp ? await step('open the web app', () => openApp(trains ? [] : [out])) : undefined;
+    if (app)
+      console.log(`\n  ${app.url}   chat, tokenizers, attention, training, alignment, vision, evaluation\n`);
+    try {
+      if (trains) await trainFirstModel(gpt, out);
+      await step('reload the checkpoint and continue a text', () =>
+        gpt('generate', out, '--prompt', option('prompt', 'ROMEO:'), '--max-tokens', '300', '--seed', '1'),
       );
-    });
-    await step('reload the checkpoint and continue a text', async () => {
-      const prompt = option('prompt', 'ROMEO:');
-      await call('generate', out, '--prompt', prompt, '--max-tokens', '300', '--seed', '1');
-    });
-    console.log(`\nThe model is in ${out}. Continue a text of yours with:
-  node packages/gpt-core/dist/cli.js generate ${out} --prompt "To be"
-or talk to models, train and look inside them in the web app:
-  npm run demo -- --model ${out}`);
+      if (trains) app?.add(out);
+      console.log(`\nThe model is in ${out}. Continue a text of yours with:
+  node packages/gpt-core/dist/cli.js generate ${out} --prompt "To be"`);
+      if (app && (process.stdout.isTTY || !trains)) {
+        console.log(`The web app is open at ${app.url}; Ctrl-C closes it.`);
+        await app.ended;
+      } else console.log('Open the web app again with:\n  npm start');
+    } finally {
+      app?.close();
+    }
   });
 }

@@ -4,11 +4,12 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GptLineageError } from '@gpt-lineage/gpt-core';
 import { Command, InvalidArgumentError } from 'commander';
-import { startServer } from '../server/app.js';
+import { type RunningServer, startServer } from '../server/app.js';
 import type { ModelSource } from '../server/options.js';
 
 interface ServeFlags {
   readonly model: readonly string[];
+  readonly addModel: readonly string[];
   readonly host: string;
   readonly port: number;
   readonly apiKey: readonly string[];
@@ -30,6 +31,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .command('serve', { isDefault: true })
     .description('answer requests until interrupted')
     .option('--model <folder...>', 'checkpoint folders, or folder=name (default: those of the app)', [])
+    .option('--add-model <folder...>', 'checkpoint folders besides those of the app', [])
     .option('--host <address>', 'address to listen on; 0.0.0.0 is every network', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0: any', whole, 8000)
     .option('--api-key <key...>', 'requests must carry one of these (default: $GPT_DEMO_API_KEY)', [])
@@ -60,7 +62,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   if (open && apiKeys.length === 0) {
     console.error(`gpt-demo: ${flags.host} can be reached from elsewhere; consider --api-key.`);
   }
-  const models = flags.model.length > 0 ? flags.model.map(modelSource) : await bundledModels();
+  const models = [
+    ...(flags.model.length > 0 ? flags.model.map(modelSource) : await bundledModels()),
+    ...flags.addModel.map(modelSource),
+  ];
   const server = await startServer({
     ...flags,
     apiKeys,
@@ -73,6 +78,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     `gpt-demo answers at ${server.url} (${models.map(({ name }) => name).join(', ') || 'no models'})`,
   );
   console.log(`  OpenAI base URL ${server.url}/v1 · API description ${server.url}/docs`);
+  talkToParent(server);
   await new Promise<void>((done, fail) => {
     let signals = 0;
     const stop = () => {
@@ -84,6 +90,19 @@ async function serve(flags: ServeFlags): Promise<void> {
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
   });
+}
+
+/** A script that started the server hears its address, and may hand over models that it trained meanwhile. */
+function talkToParent({ url, registry }: RunningServer): void {
+  process.send?.({ url });
+  process.on('message', ({ model }: { model?: string }) => {
+    if (model === undefined) return;
+    registry.add(model).then(
+      ({ id }) => console.log(`gpt-demo: ${id} can be talked to`),
+      (error: Error) => console.error(`gpt-demo: ${error.message}`),
+    );
+  });
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 }
 
 /** `folder` or `folder=name` */
