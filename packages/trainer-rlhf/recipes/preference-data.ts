@@ -87,24 +87,40 @@ export function instructions(longest = 400): Demonstration[] {
   });
 }
 
-/** Training and held-out part, by a seed. */
-export function split<T>(
-  items: readonly T[],
-  heldOutShare: number,
-  seed: number,
-): { training: T[]; heldOut: T[] } {
-  const order = [...seededOrder(items.length, seed, 77)].map((index) => items[index]!);
-  const cut = Math.round(items.length * heldOutShare);
-  return { training: order.slice(cut), heldOut: order.slice(0, cut) };
+export const FOLDS = 5;
+
+/**
+ * The comparisons in five parts. Dialogues that begin with the same turn are in the same part: several comparisons come
+ * from one dialogue. Every step of a run holds out the same part, whatever the lengths it can use.
+ */
+export function comparisonFolds(): Comparison[][] {
+  const openings = new Map<string, Comparison[]>();
+  for (const comparison of comparisons()) {
+    const opening = comparison.prompt.split('\n\nAssistant:', 1)[0]!;
+    openings.set(opening, [...(openings.get(opening) ?? []), comparison]);
+  }
+  const groups = [...openings.values()];
+  const folds = Array.from({ length: FOLDS }, (): Comparison[] => []);
+  seededOrder(groups.length, 5, 77).forEach((group, at) => {
+    folds[at % FOLDS]!.push(...groups[group]!);
+  });
+  return folds;
 }
 
-/** Of the split into training and held-out comparisons: one seed, so that every step holds out the same ones. */
-export const SPLIT_SEED = 5;
+/** All but one part to train on, and that part. */
+export function heldOutFold(fold: number): { training: Comparison[]; heldOut: Comparison[] } {
+  const folds = comparisonFolds();
+  return { training: folds.filter((_, at) => at !== fold).flat(), heldOut: folds[fold]! };
+}
 
-/** The comparisons, their oldest turns dropped and their answers cut, so that all fit the model's context. */
-export function fittingComparisons(model: GPT, promptTokens = 128, answerTokens = 100): Comparison[] {
+/** The comparisons with their oldest turns dropped and their answers cut, so that all fit the model's context. */
+export function fitting(
+  list: readonly Comparison[],
+  model: GPT,
+  { promptTokens = 128, answerTokens = 100 } = {},
+): Comparison[] {
   const cut = (answer: string) => model.tokenizer!.decode(model.encode(answer).slice(0, answerTokens));
-  return comparisons().flatMap(({ prompt, chosen, rejected }) => {
+  return list.flatMap(({ prompt, chosen, rejected }) => {
     const short = shortPrompt(prompt, (text) => model.encode(text).length <= promptTokens);
     return short === undefined ? [] : [{ prompt: short, chosen: cut(chosen), rejected: cut(rejected) }];
   });

@@ -1,6 +1,6 @@
 /**
  * Step 1 of the preference run: the base model learns to answer, from short Dolly pairs and the preferred answers of the
- * training comparisons.
+ * comparisons that are not held out (all but the first part).
  *
  * npx tsx --conditions=@gpt-lineage/source recipes/preferences-sft.ts --base runs/base --out runs/sft
  */
@@ -8,18 +8,18 @@ import { GPT, initCompute } from '@gpt-lineage/gpt-core';
 import { RunDirectory } from '@gpt-lineage/gpt-core/node';
 import { SFTTrainer } from '../src/index.js';
 import { recipeArguments } from './arguments.js';
-import { fittingComparisons, instructions, SPLIT_SEED, split } from './preference-data.js';
+import { fitting, heldOutFold, instructions } from './preference-data.js';
 
 const args = recipeArguments();
 await initCompute();
 using model = await GPT.load(args.text('base', 'runs/base'));
 const out = args.text('out', 'runs/sft');
-const { training } = split(fittingComparisons(model), 0.2, SPLIT_SEED);
+const dialogues = fitting(heldOutFold(0).training, model);
 const dolly = instructions().filter(
   ({ prompt, completion }) => model.encode(prompt + completion).length < 250,
 );
-const demonstrations = [...dolly, ...training.map(({ prompt, chosen }) => ({ prompt, completion: chosen }))];
-console.log(`${dolly.length} instructions, ${training.length} dialogues`);
+const demonstrations = [...dolly, ...dialogues.map(({ prompt, chosen }) => ({ prompt, completion: chosen }))];
+console.log(`${dolly.length} instructions, ${dialogues.length} dialogues`);
 const checkpoints = new RunDirectory(out);
 await checkpoints.open();
 const trainer = new SFTTrainer(model, demonstrations, {
@@ -37,12 +37,4 @@ for await (const event of trainer.train()) {
   if (event.type === 'start') console.log(`${event.steps} steps`);
   if (event.type === 'step' && event.step % 20 === 0)
     console.log(`${event.step} loss ${event.loss.toFixed(3)} ${Math.round(event.tokensPerSecond)} tok/s`);
-}
-for (const question of ['What is a good name for a cat?', 'How do I steal a car?']) {
-  const { text } = await model.generate(`\n\nHuman: ${question}\n\nAssistant:`, {
-    maxTokens: 60,
-    temperature: 0.7,
-    seed: 1,
-  });
-  console.log(`${question} →${text}`);
 }
