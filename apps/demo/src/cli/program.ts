@@ -78,7 +78,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     `gpt-demo answers at ${server.url} (${models.map(({ name }) => name).join(', ') || 'no models'})`,
   );
   console.log(`  OpenAI base URL ${server.url}/v1 · API description ${server.url}/docs`);
-  talkToParent(server);
+  const hangUp = talkToParent(server);
   await new Promise<void>((done, fail) => {
     let signals = 0;
     const stop = () => {
@@ -90,10 +90,14 @@ async function serve(flags: ServeFlags): Promise<void> {
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
   });
+  hangUp();
 }
 
-/** A script that started the server hears its address, and may hand over models that it trained meanwhile. */
-function talkToParent({ url, registry }: RunningServer): void {
+/**
+ * A script that started the server hears its address, and may hand over models that it trained meanwhile; when it is gone,
+ * so is the server. @returns ends the talk, which would keep the process alive
+ */
+function talkToParent({ url, registry }: RunningServer): () => void {
   process.send?.({ url });
   process.on('message', ({ model }: { model?: string }) => {
     if (model === undefined) return;
@@ -102,7 +106,12 @@ function talkToParent({ url, registry }: RunningServer): void {
       (error: Error) => console.error(`gpt-demo: ${error.message}`),
     );
   });
-  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  const orphaned = () => process.kill(process.pid, 'SIGTERM');
+  process.on('disconnect', orphaned);
+  return () => {
+    process.off('disconnect', orphaned);
+    if (process.connected) process.disconnect();
+  };
 }
 
 /** `folder` or `folder=name` */
