@@ -30,6 +30,7 @@ async function openApp(models) {
     cwd: root,
     env: { ...process.env, ...environment() },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    detached: true, // Ctrl-C is for us; the app closes when we say so
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const url = await new Promise((resolve, reject) => {
@@ -66,8 +67,6 @@ stays open until Ctrl-C; without one, it closes when a training is over.
   --port N       port of the app (default 8000, or a free one)
   --no-app       only the training and the text`);
 } else {
-  // Ctrl-C reaches the children as well: the training saves a checkpoint, the app finishes what runs.
-  process.on('SIGINT', () => undefined);
   await main(async () => {
     const withApp = !flags.includes('--no-app');
     await setUp({ packages: withApp ? ['gpt-core', 'demo'] : ['gpt-core'], types: false });
@@ -81,6 +80,8 @@ stays open until Ctrl-C; without one, it closes when a training is over.
     const app = withApp ? await step('open the web app', () => openApp(trains ? [] : [out])) : undefined;
     if (app)
       console.log(`\n  ${app.url}   chat, tokenizers, attention, training, alignment, vision, evaluation\n`);
+    // The training hears Ctrl-C as well and saves a checkpoint.
+    process.on('SIGINT', () => app?.close());
     try {
       if (trains) await trainFirstModel(gpt, out);
       await step('reload the checkpoint and continue a text', () =>
