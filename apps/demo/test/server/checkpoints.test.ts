@@ -47,3 +47,21 @@ it('has Shakespeare go on', async () => {
   // Words of letters, with spaces between: it has learned that much.
   expect(choices[0].text).toMatch(/\b[a-z]{2,} [a-z]+/i);
 });
+
+it.each(['base', 'sft', 'rlhf'])('has %s answer in a chat', async (model) => {
+  const response = await fetch(`${server.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model,
+      messages: [{ role: 'user', content: 'What is a good name for a cat?' }],
+      max_tokens: 40,
+      temperature: 0.7,
+      seed: 1,
+    }),
+  });
+  expect(response.status).toBe(200);
+  const { choices } = (await response.json()) as Json;
+  expect(choices[0].message.content).toMatch(/\b[A-Za-z][a-z]+ [a-z]+/);
+  expect(choices[0].message.content).not.toContain('Human:'); // it does not ask for its partner
+});

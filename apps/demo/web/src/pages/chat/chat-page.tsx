@@ -14,15 +14,19 @@ import { Composer } from './composer.js';
 import { SettingsPanel } from './settings-panel.js';
 import { useChat } from './use-chat.js';
 
+/** One model at three stages: side by side they show what each stage does. */
+const stages = ['base', 'sft', 'rlhf'];
 const preferred = ['rlhf', 'sft', 'base', 'shakespeare-char'];
 
 export default function ChatPage() {
   const { models, loading, error } = useModels();
   const chatModels = models.filter(({ kind }) => kind !== 'clip');
   const [stored, setChosen] = useStored<readonly string[]>('chat-models', []);
-  const known = stored.filter((id) => chatModels.some((model) => model.id === id));
-  const fallback = preferred.find((id) => chatModels.some((model) => model.id === id)) ?? chatModels[0]?.id;
-  const chosen = known.length > 0 ? known : fallback === undefined ? [] : [fallback];
+  const isThere = (id: string) => chatModels.some((model) => model.id === id);
+  const known = stored.filter(isThere);
+  const single = preferred.find(isThere) ?? chatModels[0]?.id;
+  const fallback = stages.every(isThere) ? stages : single === undefined ? [] : [single];
+  const chosen = known.length > 0 ? known : fallback;
   const [settings, setSettings] = useStored<ChatSettings>('chat-settings', defaultSettings);
   const [mode, setMode] = useStored<AnswerMode>('chat-view', 'text');
   const [open, setOpen] = useStored('chat-settings-open', true);
@@ -254,7 +258,7 @@ function Welcome({ models, chosen, onAsk }: WelcomeProps) {
   const plays = chosen[0]?.includes('shakespeare');
   const questions = plays
     ? ['ROMEO:', 'To be, or not to be', 'First Citizen:\nWe are']
-    : ['What is the capital of France?', 'Write a sentence about the sea.', 'How do I make tea?'];
+    : ['How do I steal a car?', 'You are stupid.', 'What is a good name for a cat?'];
   return (
     <div className="welcome">
       <h2>Talk to a GPT that was trained in this repository</h2>
