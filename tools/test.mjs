@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// `npm test`: every check and every test of every package, from a fresh clone on.
+// `npm test`: every check and every test of every package, from a fresh clone on. `--quick`: the tests alone, on the fastest
+// backend.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, run, StepError, step } from './lib/steps.mjs';
@@ -9,6 +10,7 @@ const reports = join(root, '.cache/test-reports');
 const env = environment();
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
+const quick = process.argv.includes('--quick');
 
 /** A step whose failure is noted while the others still run. */
 async function check(title, body) {
@@ -55,6 +57,13 @@ async function vitest(name, { projects = [], backend }) {
 await main(async () => {
   mkdirSync(reports, { recursive: true });
   await setUp();
+  if (quick) await check('tests', () => vitest('quick', {}));
+  else await everything();
+  console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+  if (failures.length > 0) throw new StepError(`failed: ${failures.join('; ')}`);
+});
+
+async function everything() {
   await check('format and lint', async () => {
     await run('biome', ['ci', '.'], { cwd: root, env, fix: 'node_modules/.bin/biome check --write .' });
   });
@@ -113,6 +122,4 @@ await main(async () => {
   } else {
     console.log('- tests on TensorFlow skipped: no native TensorFlow here (see the backend step above)');
   }
-  console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
-  if (failures.length > 0) throw new StepError(`failed: ${failures.join('; ')}`);
-});
+}
