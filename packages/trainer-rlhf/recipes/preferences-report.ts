@@ -17,9 +17,5 @@ const rounded = JSON.stringify(
   (_, value) => (typeof value === 'number' ? Number(value.toPrecision(4)) : value),
   2,
 );
-// Lists and objects of numbers on one line each.
-const compact = rounded.replaceAll(/[[{][^[\]{}]*[\]}]/gu, (text) =>
-  text.length < 400 ? text.replaceAll(/\s*\n\s*/gu, ' ') : text,
-);
 const file = new URL(args.text('out', '../reports/preferences.json'), import.meta.url);
-writeFileSync(file, `${compact}\n`);
+writeFileSync(file, `${rounded}\n`);
