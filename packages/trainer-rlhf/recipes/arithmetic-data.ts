@@ -10,7 +10,7 @@ export interface Sum {
 /** The prompt of GPT-3's synthetic arithmetic sets (Brown et al. 2020, §3.9.1). */
 export const promptOf = ({ a, b }: Sum): string => `\n\nQ: What is ${a} plus ${b}?\n\nA:`;
 
-/** Column addition from the right, carries written out: ` 8+5=13 9+4+1=14 so 143.` */
+/** Column addition from the right, carries written out: ` 8+5=13 9+4+1=14 so 143`; the end token is the full stop. */
 export function workedAnswer({ a, b }: Sum): string {
   const [left, right] = [a, b].map((number) => [...String(number)].reverse().map(Number)) as [
     number[],
@@ -24,8 +24,14 @@ export function workedAnswer({ a, b }: Sum): string {
     columns.push(`${terms.join('+')}=${total}`);
     carry = Math.floor(total / 10);
   }
-  return ` ${columns.join(' ')} so ${a + b}.`;
+  return ` ${columns.join(' ')} so ${a + b}`;
 }
+
+/** A demonstration that shows its work, or gives only the answer. */
+export const demonstrationOf = (sum: Sum, worked: boolean) => ({
+  prompt: promptOf(sum),
+  completion: worked ? workedAnswer(sum) : ` ${sum.a + sum.b}`,
+});
 
 const folder = new URL('../data/', import.meta.url);
 
@@ -39,15 +45,16 @@ export function heldOut(name: 'two_digit_addition' | 'three_digit_addition'): Su
   });
 }
 
-/** Sums that no public set asks, in either order; drawn without repeats. */
-export function trainingSums(count: number, digits: number, random: () => number, taken: Set<string>): Sum[] {
+/** Every sum of up to `digits` digits that is not taken, in either order; shuffled. */
+export function freeSums(digits: number, random: () => number, taken: ReadonlySet<string>): Sum[] {
   const below = 10 ** digits;
   const list: Sum[] = [];
-  while (list.length < count) {
-    const sum = { a: Math.floor(random() * below), b: Math.floor(random() * below) };
-    if (taken.has(keyOf(sum))) continue;
-    taken.add(keyOf(sum));
-    list.push(sum);
+  for (let a = 0; a < below; a++) {
+    for (let b = 0; b < below; b++) if (!taken.has(keyOf({ a, b }))) list.push({ a, b });
+  }
+  for (let last = list.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [list[last], list[other]] = [list[other]!, list[last]!];
   }
   return list;
 }

@@ -1,10 +1,13 @@
 /**
- * Arithmetic: a small GPT learns column addition from few demonstrations; self-improvement and GRPO with a rule reward
- * raise its exact match on the public sets of GPT-3, of which training saw no sum in either order.
+ * Arithmetic: a small GPT is fine-tuned on additions of which a third show their work and the rest give the answer only.
+ * Self-improvement without labels, and GRPO with a rule reward, each raise its exact match on GPT-3's public three-digit
+ * set, of which training saw no sum in either order. `arithmetic-report.ts` puts the seeds together.
  *
  * npx tsx --conditions=@gpt-lineage/source recipes/arithmetic.ts --seed 1 --out runs/arithmetic-1.json
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CharacterTokenizer, GPT, initCompute } from '@gpt-lineage/gpt-core';
 import {
   copyModel,
@@ -17,40 +20,52 @@ import {
 } from '../src/index.js';
 import { seededRandom } from '../src/trainers/seeded-order.js';
 import { recipeArguments } from './arguments.js';
-import { heldOut, keyOf, promptOf, type Sum, trainingSums, workedAnswer } from './arithmetic-data.js';
+import { demonstrationOf, freeSums, heldOut, keyOf, promptOf } from './arithmetic-data.js';
 
 const args = recipeArguments();
 const seed = args.number('seed', 1);
-const demonstrationsPerSize = args.number('demonstrations', 400);
-const sftSteps = args.number('sft-steps', 450);
-const grpoIterations = args.number('grpo-iterations', 110);
-const rounds = args.number('rounds', 2);
 const out = args.text('out', '');
+const start = args.text('start', ''); // where the SFT model is kept, to train it once
+const startIsTrained = existsSync(start);
 const only = args.text('only', 'improve,grpo').split(',');
+const settings = {
+  demonstrations: args.number('demonstrations', 4800),
+  worked: args.number('worked', 1 / 3),
+  sftEpochs: args.number('sft-epochs', 10),
+  sftLearningRate: 2e-3,
+  rounds: args.number('rounds', 2),
+  questions: args.number('questions', 700),
+  paths: args.number('paths', 12),
+  temperatures: args.text('temperatures', '0.7,1').split(',').map(Number),
+  minimumShare: args.number('minimum-share', 0.25),
+  keep: args.number('keep', 2),
+  improvementEpochs: args.number('improvement-epochs', 3),
+  improvementLearningRate: args.number('improvement-learning-rate', 3e-4),
+  grpoIterations: args.number('grpo-iterations', 40),
+  groups: args.number('groups', 16),
+  groupSize: args.number('group-size', 8),
+  grpoMinibatch: args.number('grpo-minibatch', 64),
+  grpoLearningRate: args.number('grpo-learning-rate', 1e-4),
+};
+const CONTEXT = 68;
+const MAX_TOKENS = 38;
+
 const started = performance.now();
-const log = (message: string) =>
-  console.log(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s  ${message}`);
+const secondsSince = (from: number) => Math.round((performance.now() - from) / 1000);
+const log = (message: string) => console.log(`${String(secondsSince(started)).padStart(5)} s  ${message}`);
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 const compute = await initCompute();
-log(`${compute.backend}, seed ${seed}`);
-
-const digits = args.number('digits', 2);
-const sets = { [`${digits} digits`]: heldOut(digits === 2 ? 'two_digit_addition' : 'three_digit_addition') };
-const random = seededRandom(seed, 20_201);
-const taken = new Set(Object.values(sets).flat().map(keyOf));
-const draw = (count: number) => trainingSums(count, digits, random, taken);
-const demonstrations = draw(demonstrationsPerSize).map((sum) => ({
-  prompt: promptOf(sum),
-  completion: workedAnswer(sum),
-}));
-const validation = draw(64).map((sum) => ({ prompt: promptOf(sum), completion: workedAnswer(sum) }));
-const questions = draw(args.number('questions', 500));
+const publicSet = heldOut('three_digit_addition');
+const test = publicSet.slice(0, args.number('held-out', 2000));
+const sums = freeSums(3, seededRandom(seed, 20_201), new Set(publicSet.map(keyOf)));
+const shown = sums.slice(0, settings.demonstrations);
+const shownKeys = new Set(shown.map(keyOf));
+const unseen = sums.slice(shown.length).filter((sum) => !shownKeys.has(keyOf(sum))); // nor their mirror images
+const questions = unseen.slice(0, settings.questions);
 
 const tokenizer = CharacterTokenizer.train('\nQ: What is plus?A0123456789+= so.');
-const MAX_TOKENS = digits === 2 ? 30 : 40;
-const CONTEXT = digits === 2 ? 64 : 80;
-const start = args.text('start', ''); // a saved SFT model, to skip its training
-using model = existsSync(start)
+using model = startIsTrained
   ? await GPT.load(start)
   : GPT.create(
       {
@@ -58,155 +73,156 @@ using model = existsSync(start)
         contextLength: CONTEXT,
         nLayer: 3,
         nHead: 4,
-        nEmbd: args.number('width', 96),
+        nEmbd: 96,
         embeddingDropout: 0,
         attentionDropout: 0,
         residualDropout: 0,
         eosTokenId: tokenizer.encode('.')[0]!,
-      } as never,
+      },
       { seed, tokenizer },
     );
-log(
-  `${model.parameterCount} parameters, ${demonstrations.length} demonstrations, ${questions.length} questions`,
-);
+log(`${compute.backend}, seed ${seed}, ${model.parameterCount} parameters, ${unseen.length} sums not shown`);
 
-/** Exact match on the public sets, greedy and sampled at temperature 1; the items' outcomes for intervals. */
-async function evaluate(policy: GPT, limit = args.number('held-out', 1000)) {
-  const outcomes: Record<string, number[]> = {};
-  for (const [name, sums] of Object.entries(sets)) {
-    for (const temperature of [0, 1]) {
-      const list: number[] = [];
-      for (let start = 0; start < Math.min(limit, sums.length); start += 250) {
-        const batch = sums.slice(start, Math.min(limit, start + 250));
-        const sampling = { temperature, seeds: batch.map((_, at) => 7919 + start + at) };
-        const results = await policy.generate(batch.map(promptOf), { maxTokens: MAX_TOKENS, ...sampling });
-        list.push(
-          ...results.map((result, at) => Number(extractNumber(result.text) === batch[at]!.a + batch[at]!.b)),
-        );
-      }
-      outcomes[`${name}, ${temperature === 0 ? 'greedy' : 'sampled'}`] = list;
+/** Exact match on the held-out sums, the share of answers that show their work, and how often those are right. */
+async function evaluate(name: string, policy: GPT, { temperature = 0, items = test } = {}) {
+  const outcomes: number[] = [];
+  let [shows, showsAndRight] = [0, 0];
+  for (let from = 0; from < items.length; from += 250) {
+    const batch = items.slice(from, from + 250);
+    const seeds = batch.map((_, at) => 7919 + from + at);
+    const results = await policy.generate(batch.map(promptOf), { maxTokens: MAX_TOKENS, temperature, seeds });
+    for (const [at, { text }] of results.entries()) {
+      const right = Number(extractNumber(text) === batch[at]!.a + batch[at]!.b);
+      outcomes.push(right);
+      if (!text.includes('=')) continue;
+      shows += 1;
+      showsAndRight += right;
     }
   }
-  const accuracy = Object.fromEntries(
-    Object.entries(outcomes).map(([name, list]) => [
-      name,
-      list.reduce((sum, value) => sum + value, 0) / list.length,
-    ]),
+  const right = outcomes.reduce((sum, value) => sum + value, 0);
+  const accuracy = right / items.length;
+  const workShown = shows / items.length;
+  const accuracyWithWork = showsAndRight / Math.max(1, shows);
+  const accuracyWithout = (right - showsAndRight) / Math.max(1, items.length - shows);
+  log(
+    `${name}: ${percent(accuracy)}; shows work ${percent(workShown)}: right ${percent(accuracyWithWork)}, else ${percent(accuracyWithout)}`,
   );
-  return { accuracy, outcomes };
+  return { accuracy, workShown, accuracyWithWork, accuracyWithout, outcomes };
 }
-const show = (accuracy: Record<string, number>) =>
-  Object.entries(accuracy)
-    .map(([name, value]) => `${name} ${(100 * value).toFixed(1)} %`)
-    .join(', ');
 
-const sft = new SFTTrainer(model, demonstrations, {
-  steps: sftSteps,
-  batchSize: 32,
-  maxLength: CONTEXT,
-  packing: 'none',
-  learningRate: 2e-3,
-  warmup: 20,
-  weightDecay: 0.1,
-  seed,
-  validation,
-  validateEvery: 100,
-});
-if (!existsSync(start))
+async function results(name: string, policy: GPT) {
+  const greedy = await evaluate(`${name}, greedy`, policy);
+  const { outcomes: _, ...sampled } = await evaluate(`${name}, sampled`, policy, {
+    temperature: 1,
+    items: test.slice(0, 500),
+  });
+  return { greedy, sampled };
+}
+
+if (!startIsTrained) {
+  const sft = new SFTTrainer(
+    model,
+    shown.map((sum, index) => demonstrationOf(sum, index < settings.worked * shown.length)),
+    {
+      epochs: settings.sftEpochs,
+      batchSize: 32,
+      packing: 'none',
+      learningRate: settings.sftLearningRate,
+      warmup: 20,
+      weightDecay: 0.1,
+      seed,
+    },
+  );
   for await (const event of sft.train())
-    if (event.type === 'validation') log(`SFT step ${event.step}: validation loss ${event.loss.toFixed(4)}`);
-if (start && !existsSync(start)) await model.save(start);
-const afterSft = await evaluate(model);
-log(`SFT: ${show(afterSft.accuracy)}`);
-const report: Record<string, unknown> = {
-  seed,
-  backend: compute.backend,
-  parameters: model.parameterCount,
-  demonstrations: demonstrations.length,
-  questions: questions.length,
-  sft: afterSft.accuracy,
-};
-const outcomes: Record<string, Record<string, number[]>> = { sft: afterSft.outcomes };
+    if (event.type === 'step' && event.step % 100 === 0)
+      log(`SFT ${event.step}: loss ${event.loss.toFixed(3)}`);
+  if (start) await model.save(start);
+}
+const sftSeconds = startIsTrained ? null : secondsSince(started);
+const sft = { ...(await results('SFT', model)), seconds: sftSeconds };
 
-if (only.includes('improve')) {
+async function improve() {
   using student = copyModel(model);
   const from = performance.now();
   const improvement = new SelfImprovement({
     model: student,
+    // The answers are for the report (vote accuracy); training never sees them.
     questions: questions.map((sum) => ({ question: promptOf(sum), answer: String(sum.a + sum.b) })),
-    formats: [{ name: 'columns', prompt: (text) => text, completion: (path) => path }],
-    rounds,
-    paths: 8,
-    temperatures: [0.7, 1],
-    keep: 3,
-    minimumShare: 0.6,
+    formats: [{ name: 'columns', prompt: (question) => question }],
+    rounds: settings.rounds,
+    paths: settings.paths,
+    temperatures: settings.temperatures,
+    keep: settings.keep,
+    minimumShare: settings.minimumShare,
     maxTokens: MAX_TOKENS,
     seed,
     training: {
-      epochs: 3,
+      epochs: settings.improvementEpochs,
       batchSize: 32,
-      maxLength: CONTEXT,
       packing: 'none',
-      learningRate: 6e-5,
-      warmup: 15,
-      weightDecay: 0,
+      learningRate: settings.improvementLearningRate,
+      warmup: 20,
     },
   });
-  const history = [];
+  const rounds = [];
   for await (const event of improvement.run()) {
     if (event.type !== 'round') continue;
-    const { accuracy } = await evaluate(student, 100);
-    history.push({
-      round: event.round,
-      heldOutBefore: accuracy,
-      voteMargin: event.voteMargin,
-      voteAccuracy: event.voteAccuracy,
-      kept: event.questionsKept,
-      examples: event.examples,
+    const { round, voteMargin, voteAccuracy, questionsKept, examples } = event;
+    const { accuracy: accuracyBefore } = await evaluate('500 held out, greedy', student, {
+      items: test.slice(0, 500),
     });
+    rounds.push({ round, accuracyBefore, voteMargin, voteAccuracy, questionsKept, examples });
     log(
-      `round ${event.round}: margin ${event.voteMargin.toFixed(3)}, vote right ${event.voteAccuracy?.toFixed(3)}, kept ${event.questionsKept}; before: ${show(accuracy)}`,
+      `round ${round}: vote right ${percent(voteAccuracy!)}, margin ${voteMargin.toFixed(2)}, kept ${questionsKept}`,
     );
   }
-  const result = await evaluate(student);
-  log(`self-improvement: ${show(result.accuracy)}`);
-  report.selfImprovement = { ...result.accuracy, seconds: (performance.now() - from) / 1000, history };
-  outcomes.selfImprovement = result.outcomes;
+  const seconds = secondsSince(from);
+  return { ...(await results('self-improvement', student)), rounds, seconds };
 }
 
-if (only.includes('grpo')) {
+async function grpo() {
   using student = copyModel(model);
   const from = performance.now();
   const rules = new RuleBasedReward({ rules: [numericRule()] });
   const trainer = new GRPOTrainer({
     policy: student,
-    prompts: questions.map((sum) => ({ prompt: promptOf(sum), record: { answer: sum.a + sum.b } })),
+    prompts: unseen
+      .slice(0, 4000)
+      .map((sum) => ({ prompt: promptOf(sum), record: { answer: sum.a + sum.b } })),
     reward: async (rollouts) => (await rules.scoreAll(rollouts)).map((score) => score.reward),
-    iterations: grpoIterations,
-    groups: 16,
-    groupSize: 8,
-    minibatch: 128,
-    warmup: 10,
+    iterations: settings.grpoIterations,
+    groups: settings.groups,
+    groupSize: settings.groupSize,
+    minibatch: settings.grpoMinibatch,
     maxTokens: MAX_TOKENS,
-    learningRate: args.number('grpo-learning-rate', 4e-5),
+    learningRate: settings.grpoLearningRate,
+    warmup: 20,
     klCoefficient: 0,
     seed,
   });
-  const curve: { iteration: number; reward: number }[] = [];
+  const rewards: number[] = [];
   for await (const event of trainer.train()) {
     if (event.type !== 'rollout') continue;
-    curve.push({ iteration: event.iteration, reward: event.metrics.reward! });
+    const { reward, entropy } = event.metrics;
+    rewards.push(reward!);
     if (event.iteration % 10 === 0)
-      log(
-        `GRPO ${event.iteration}: reward ${event.metrics.reward!.toFixed(3)}, entropy ${event.metrics.entropy!.toFixed(3)}, length ${event.metrics['completions/mean_length']!.toFixed(1)}`,
-      );
+      log(`GRPO ${event.iteration}: reward ${reward!.toFixed(3)}, entropy ${entropy!.toFixed(3)}`);
   }
-  const result = await evaluate(student);
-  log(`GRPO: ${show(result.accuracy)}`);
-  report.grpo = { ...result.accuracy, seconds: (performance.now() - from) / 1000, curve };
-  outcomes.grpo = result.outcomes;
+  const seconds = secondsSince(from);
+  return { ...(await results('GRPO', student)), rewards, seconds };
 }
 
-if (out) writeFileSync(out, `${JSON.stringify({ ...report, outcomes })}\n`);
-
-export type { Sum };
+const report = {
+  seed,
+  backend: compute.backend,
+  parameters: model.parameterCount,
+  heldOut: test.length,
+  settings,
+  sft,
+  ...(only.includes('improve') ? { selfImprovement: await improve() } : {}),
+  ...(only.includes('grpo') ? { grpo: await grpo() } : {}),
+};
+if (out) {
+  await mkdir(dirname(out), { recursive: true });
+  await writeFile(out, `${JSON.stringify(report)}\n`);
+}
