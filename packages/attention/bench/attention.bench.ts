@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import os from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { type CapturedFunction, capture, initCompute } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import { bandedAttention, denseAttention, fixedAttention, stridedAttention } from '../src/index.js';
@@ -99,7 +100,10 @@ async function interleave(contestants: Record<string, Measure>, count = rounds):
     times[name] = [];
   }
   for (let round = 0; round < count; round++) {
-    for (const [name, measure] of Object.entries(contestants)) times[name]!.push(await measure());
+    for (const [name, measure] of Object.entries(contestants)) {
+      await setTimeout(30); // threads of the one before spin for a while when they are done
+      times[name]!.push(await measure());
+    }
   }
   return times;
 }

@@ -45,15 +45,26 @@ export function argmax(scores: Float32Array): number {
   return best;
 }
 
+/** For `inverseCdf`, which runs for every token: a vocabulary's worth of garbage less each time. */
+let unnormalised = new Float64Array(0);
+
 /** The first index at which the cumulative probability, in vocabulary order, exceeds `u` in [0, 1); -1 if none. */
 export function inverseCdf(scores: Float32Array, u: number): number {
-  const probs = softmax(scores);
+  if (unnormalised.length < scores.length) unnormalised = new Float64Array(scores.length);
+  const probs = unnormalised;
+  const max = maximum(scores);
+  let sum = 0;
+  for (let i = 0; i < scores.length; i++) {
+    const p = Math.exp(scores[i]! - max);
+    probs[i] = p;
+    sum += p;
+  }
   let cumulative = 0;
   let last = -1;
-  for (let i = 0; i < probs.length; i++) {
+  for (let i = 0; i < scores.length; i++) {
     if (probs[i]! > 0) {
       last = i;
-      cumulative += probs[i]!;
+      cumulative += probs[i]! / sum;
       if (u < cumulative) return i;
     }
   }

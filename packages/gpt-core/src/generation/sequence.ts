@@ -84,8 +84,9 @@ export class Sequence implements LogitsContext {
     return this.logProbs.reduce((sum, logProb) => sum + logProb, 0) / Math.max(1, this.logProbs.length);
   }
 
-  /** Scores after all processors: what the next token is drawn from. */
+  /** Scores after all processors: what the next token is drawn from. The logits themselves where nothing changes them. */
   process(logits: Float32Array): Float32Array {
+    if (!this.#constraint && this.#options.processors.length === 0) return logits;
     const scores = logits.slice();
     this.#constraint?.apply(scores, this.#options.eosTokenIds);
     for (const processor of this.#options.processors) processor(scores, this);

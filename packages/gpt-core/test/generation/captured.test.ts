@@ -71,3 +71,22 @@ it('a fork goes on as the session it came from', async () => {
   for (const used of [session, fork, alone, last, both]) used.dispose();
   model.dispose();
 });
+
+it('reads weights anew when training has changed them, in every storage', async () => {
+  const model = GPT.create(
+    { vocabSize: 40, contextLength: 32, nLayer: 2, nHead: 4, nEmbd: 32, initializerRange: 0.3 },
+    { seed: 11 },
+  );
+  for (const weights of ['float32', 'int8'] as const) {
+    for (let turn = 0; turn < 3; turn++) {
+      const captured = new CapturedSession(model, model.decodePrograms, 32, weights);
+      const eager = new EagerSession(model, 32);
+      const [[a], [b]] = [await captured.read([[1, 2, 3]]), await eager.read([[1, 2, 3]])];
+      expectClose(a![0]!, b![0]!, weights === 'int8' ? 0.1 : undefined);
+      captured.dispose();
+      eager.dispose();
+      for (const variable of model.variables.values()) tf.tidy(() => variable.assign(tf.mul(variable, -0.8)));
+    }
+  }
+  model.dispose();
+});

@@ -13,6 +13,7 @@ import { philoxUniform } from '../../ops/philox.js';
 import type { CompiledProgram, CompileOptions, Dynamic, Executor, Shaped } from '../executor.js';
 import { mergeSamples } from './dynamic.js';
 import { type OnnxLowered, OnnxLowering, type OnnxLowerOptions } from './lower.js';
+import type { OnnxInitializer } from './model.js';
 import { type ModelFile, writeModel } from './model-file.js';
 import {
   fillsGivenMemory,
@@ -100,14 +101,26 @@ class OnnxProgram implements CompiledProgram {
       : lowerDynamic(dynamic, options);
   }
 
+  /** The model with the variables' values; only those are put in anew where nothing else was made from them. */
+  private lowerNow(): OnnxLowered {
+    if (this.lowered === undefined || this.lowered.isBaked) {
+      return this.lower({
+        frozen: (variable) => slotOf(variable).current(),
+        weights: this.options.weights,
+      });
+    }
+    const { initializers } = this.lowered.builder;
+    initializers.forEach((initializer, i) => {
+      if (initializer.read !== undefined) initializers[i] = { ...initializer, data: initializer.read() };
+    });
+    return this.lowered;
+  }
+
   private async ready(): Promise<{ session: OnnxSession; lowered: OnnxLowered }> {
     const version = [...this.frozen].map((variable) => slotOf(variable).revision()).join();
     if (this.session === undefined || version !== this.built) {
       await this.release();
-      const lowered = this.lower({
-        frozen: (variable) => slotOf(variable).current(),
-        weights: this.options.weights,
-      });
+      const lowered = this.lowerNow();
       const { InferenceSession } = needOnnxRuntime();
       this.file = writeModel(lowered.builder);
       this.session = await InferenceSession.create(this.file.model, {
@@ -119,7 +132,9 @@ class OnnxProgram implements CompiledProgram {
       // ends without disposing.
       this.file.remove();
       // The runtime keeps its own packed copy of the weights.
-      lowered.builder.initializers.length = 0;
+      const { initializers } = lowered.builder;
+      if (lowered.isBaked) initializers.length = 0;
+      else initializers.splice(0, initializers.length, ...initializers.map(withoutContents));
       this.lowered = lowered;
       this.built = version;
     }
@@ -180,6 +195,9 @@ class OnnxProgram implements CompiledProgram {
     void this.release();
   }
 }
+
+const withoutContents = (initializer: OnnxInitializer): OnnxInitializer =>
+  initializer.read === undefined ? initializer : { ...initializer, data: new Uint8Array(0) };
 
 /** One model for all sizes of the named lengths. */
 export function lowerDynamic({ names, samples }: Dynamic, options: OnnxLowerOptions): OnnxLowered {

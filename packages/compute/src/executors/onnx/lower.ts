@@ -43,6 +43,8 @@ export interface OnnxLowered {
   /** Variables the program updates: an input with the old value, an output with the new one. */
   readonly state: readonly { readonly variable: Variable; readonly input: string; readonly output: string }[];
   readonly random: readonly HostRandom[];
+  /** The model holds more of its frozen variables than their values as they are. */
+  readonly isBaked: boolean;
 }
 
 export class OnnxLowering {
@@ -52,6 +54,7 @@ export class OnnxLowering {
   readonly random: HostRandom[] = [];
   readonly options: OnnxLowerOptions;
   private readonly program: Program;
+  private isBaked = false;
   private readonly common = new Map<string, string>();
   private readonly updated: ReadonlySet<Variable>;
 
@@ -70,15 +73,24 @@ export class OnnxLowering {
     let name = this.names.get(value);
     if (name === undefined && value.node.variable !== undefined) {
       // Read late: a quantized product may be the only user, and then the float copy stays out of the model.
-      name = this.builder.initializer(this.frozen(value)!, value.dtype, value.shape, true);
+      name = this.builder.variable(() => this.contents(value)!, value.dtype, value.shape);
       this.names.set(value, name);
     }
     if (name === undefined) throw new ExecutorError('onnx', `no operation produced a ${value.node.op}`);
     return name;
   }
 
-  /** Contents of a value that is known when the model is built: a constant, or a variable that stays as it is. */
+  /**
+   * Contents of a value that is known when the model is built: a constant, or a variable that stays as it is. What is made
+   * from them stands in the model, so another value of the variable needs another model.
+   */
   frozen(value: Value): HostArray | undefined {
+    const contents = this.contents(value);
+    if (contents !== undefined && value.node.variable !== undefined) this.isBaked = true;
+    return contents;
+  }
+
+  private contents(value: Value): HostArray | undefined {
     const { constant, variable } = value.node;
     if (constant !== undefined) return constant();
     if (variable === undefined || this.updated.has(variable)) return undefined;
@@ -125,7 +137,7 @@ export class OnnxLowering {
       return { variable, input: stateInputs.get(variable)!, output };
     });
     builder.prune();
-    return { builder, feeds, fetches, state, random: this.random };
+    return { builder, feeds, fetches, state, random: this.random, isBaked: this.isBaked };
   }
 
   private lowerNode(node: GraphNode, stateInputs: ReadonlyMap<Variable, string>): void {

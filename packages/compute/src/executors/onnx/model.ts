@@ -39,6 +39,8 @@ export interface OnnxInitializer extends OnnxTensorInfo {
   readonly data: ArrayBufferView;
   /** A variable's value, in whatever storage: its contents do not depend on the sizes of inputs. */
   readonly weight: boolean;
+  /** What `data` would be now; absent where it does not change, or is made from a variable in another way. */
+  readonly read?: () => ArrayBufferView;
 }
 
 /** Operators outside the standard that ONNX Runtime brings along. */
@@ -99,6 +101,13 @@ export class OnnxBuilder {
   initializer(data: ArrayBufferView, type: OnnxType, shape: readonly number[], weight = false): string {
     const name = this.name('w');
     this.initializers.push({ name, type, shape, data, weight });
+    return name;
+  }
+
+  /** A variable as it is. */
+  variable(read: () => ArrayBufferView, type: OnnxType, shape: readonly number[]): string {
+    const name = this.name('w');
+    this.initializers.push({ name, type, shape, data: read(), weight: true, read });
     return name;
   }
 
