@@ -1,4 +1,6 @@
 export {
+  commitSave,
+  finishSave,
   GptLineageError,
   InvalidOptionError,
   InvalidVocabularyError,

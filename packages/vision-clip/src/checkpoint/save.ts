@@ -2,7 +2,7 @@ import { huggingFaceNames, openClipNames } from '../checkpoint-names.js';
 import type { ClipConfig } from '../config.js';
 import { parameterSpecs } from '../model/parameter-specs.js';
 import type { Parameters } from '../model/parameters.js';
-import type { Folder } from '../platform/types.js';
+import type { Chunks, Folder } from '../platform/types.js';
 import { type PreprocessConfig, resolvePreprocess, toHuggingFacePreprocess } from '../preprocess/config.js';
 import { type SafetensorsInput, safetensorsChunks } from '../safetensors/write.js';
 import { toHuggingFaceConfig, toOpenClipConfig } from './config-json.js';
@@ -13,10 +13,19 @@ export interface SaveOptions {
   readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
+/** What a save may consist of, besides the files of others that it keeps. */
+const ownFiles = [
+  'model.safetensors',
+  'config.json',
+  'preprocessor_config.json',
+  'open_clip_model.safetensors',
+  'open_clip_config.json',
+];
+
 /**
  * Writes a folder that transformers loads (`config.json`, `model.safetensors`, `preprocessor_config.json`), or, for
- * a ResNet, which transformers does not have, one that open_clip loads. Each file is replaced atomically, weights
- * first, so that a config never describes weights that are not there yet.
+ * a ResNet, which transformers does not have, one that open_clip loads. An earlier save in the folder is replaced as a
+ * whole: a process killed meanwhile leaves the old one or the new one.
  */
 export async function saveCheckpoint(
   folder: Folder,
@@ -35,18 +44,22 @@ export async function saveCheckpoint(
     Object.assign(tensors, exportParameter(spec, foreign, read, reshapedShape(spec.name, config), dtype));
   }
   const weights = safetensorsChunks(tensors, { metadata: { format: 'pt' } });
-  await folder.write(isResNet ? 'open_clip_model.safetensors' : 'model.safetensors', weights);
+  const files = new Map<string, Chunks>(isResNet ? [] : [['model.safetensors', weights]]);
   if (isResNet) {
+    files.set('open_clip_model.safetensors', weights);
     const { background } = preprocess;
-    await writeJson(folder, 'open_clip_config.json', {
-      ...toOpenClipConfig(config, openClipPreprocess(preprocess)),
-      ...(background ? { background } : {}),
-    });
+    const settings = toOpenClipConfig(config, openClipPreprocess(preprocess));
+    files.set('open_clip_config.json', json({ ...settings, ...(background ? { background } : {}) }));
   } else {
-    await writeJson(folder, 'preprocessor_config.json', toHuggingFacePreprocess(preprocess));
-    await writeJson(folder, 'config.json', toHuggingFaceConfig(config));
+    files.set('preprocessor_config.json', json(toHuggingFacePreprocess(preprocess)));
+    files.set('config.json', json(toHuggingFaceConfig(config)));
   }
-  for (const [name, bytes] of extraFiles) await folder.write(name, [bytes]);
+  for (const [name, bytes] of extraFiles) files.set(name, [bytes]);
+  // Weights of an earlier save in the other format would be read in place of these.
+  await folder.save(
+    files,
+    ownFiles.filter((name) => !files.has(name)),
+  );
 }
 
 /** Theirs, where ours is another view of the same values. */
@@ -62,8 +75,8 @@ function openClipPreprocess(preprocess: PreprocessConfig): Record<string, unknow
   return { size: [size[1], size[0]], mode: 'RGB', mean, std, interpolation, resize_mode: resizeMode };
 }
 
-async function writeJson(folder: Folder, name: string, json: unknown): Promise<void> {
+function json(value: unknown): Chunks {
   // PyTorch makes an integer parameter of `2`, and refuses to train it; Python's `2.0` is what it needs.
-  const text = JSON.stringify(json, null, 2).replace(/("logit_\w+_init_value": -?\d+)(?=,?\n)/g, '$1.0');
-  await folder.write(name, [new TextEncoder().encode(`${text}\n`)]);
+  const text = JSON.stringify(value, null, 2).replace(/("logit_\w+_init_value": -?\d+)(?=,?\n)/g, '$1.0');
+  return [new TextEncoder().encode(`${text}\n`)];
 }

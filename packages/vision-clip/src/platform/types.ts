@@ -26,6 +26,9 @@ export interface Platform {
   openFolder(location: string | URL): Promise<Folder>;
 }
 
+/** The contents of a file. */
+export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /** A folder of model files. */
 export interface Folder {
   readonly location: string;
@@ -33,6 +36,10 @@ export interface Folder {
   readText(name: string): Promise<string | undefined>;
   readBytes(name: string): Promise<Uint8Array | undefined>;
   openSource(name: string): Promise<import('../safetensors/byte-source.js').ByteSource | undefined>;
-  /** Atomic where the platform can. @throws where it cannot write */
-  write(name: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  /**
+   * Writes files by name and takes others away: all of it or nothing, also for a process that is killed meanwhile.
+   *
+   * @throws where it cannot write
+   */
+  save(files: ReadonlyMap<string, Chunks>, removals?: readonly string[]): Promise<void>;
 }

@@ -22,7 +22,7 @@ export function openUrlFolder(location: string): Folder {
       const probe = await fetch(`${base}${name}`, { method: 'HEAD' });
       return probe.ok ? urlSource(`${base}${name}`) : undefined;
     },
-    write: async () => {
+    save: async () => {
       throw new CheckpointError(`${base} is remote; models are saved to a local folder`);
     },
   };

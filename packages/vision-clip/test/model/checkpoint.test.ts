@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expectNoLeak, setupBackend } from '@gpt-lineage/compute/testing';
 import * as tf from '@tensorflow/tfjs-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseOpenClipConfig } from '../../src/checkpoint/config-json.js';
 import { exportParameter } from '../../src/checkpoint/convert.js';
 import { openClipNames } from '../../src/checkpoint-names.js';
@@ -126,6 +126,50 @@ describe('saving', () => {
     using again = await CLIP.load(target);
     const image = { width: 9, height: 5, channels: 4, data: randomBytes(9 * 5 * 4, 3) } as const;
     expect(again.preprocess(image)).toEqual(clip.preprocess(image));
+  });
+
+  it('replaces an earlier save of either kind', async () => {
+    const target = join(folder, 'both-kinds');
+    for (const config of [tinyVit, tinyRn, tinyVit]) {
+      using clip = CLIP.create(config);
+      await clip.save(target);
+      using again = await CLIP.load(target);
+      expect(again.config.vision).toEqual(config.vision);
+    }
+  });
+
+  it('finishes a save whose process was killed between two files', async () => {
+    const target = join(folder, 'interrupted');
+    using old = CLIP.create(tinyVit, { seed: 1 });
+    await old.save(target);
+    const config = { ...tinyVit, text: { ...tinyVit.text!, contextLength: 14 } };
+    using fresh = CLIP.create(config, { seed: 2 });
+    await fresh.save(join(folder, 'finished'));
+    // The weights have taken their place, the config has not.
+    const renames: Record<string, string> = { '.gone.tmp': 'model.safetensors' };
+    cpSync(join(folder, 'finished', 'model.safetensors'), join(target, 'model.safetensors'));
+    for (const name of ['config.json', 'preprocessor_config.json']) {
+      renames[`.${name}.tmp`] = name;
+      cpSync(join(folder, 'finished', name), join(target, `.${name}.tmp`));
+    }
+    writeFileSync(join(target, '.pending-save.json'), JSON.stringify({ renames }));
+    using again = await CLIP.load(target);
+    expect(again.config).toEqual(fresh.config);
+    expect(readdirSync(target).some((name) => name.startsWith('.'))).toBe(false);
+  });
+
+  it('leaves the old save where a new one cannot be written', async () => {
+    const target = join(folder, 'full');
+    using clip = CLIP.create(tinyVit, { seed: 1 });
+    await clip.save(target);
+    const before = readFileSync(join(target, 'model.safetensors'));
+    using other = CLIP.create(tinyVit, { seed: 2 });
+    vi.spyOn(other.parameters, 'get').mockImplementationOnce(() => {
+      throw Object.assign(new Error('no space left on device'), { syscall: 'write' });
+    });
+    await expect(other.save(target)).rejects.toThrow(/no space left/);
+    expect(readFileSync(join(target, 'model.safetensors')).equals(before)).toBe(true);
+    expect(readdirSync(target).some((name) => name.startsWith('.'))).toBe(false);
   });
 
   it('keeps tokenizer files', async () => {
