@@ -6,8 +6,10 @@ import { availableExecutors, type ExecutorName, needExecutor } from '../executor
 import { sampleSizes } from '../executors/onnx/dynamic.js';
 import { engine } from './engine.js';
 import { CaptureError, ExecutorError, FeedError } from './errors.js';
-import { type HostArray, type Meta, type Program, sizeOf, toHostArray } from './graph.js';
+import { type HostArray, type Program, sizeOf, toHostArray } from './graph.js';
 import { graphBackend, graphDtype } from './graph-backend.js';
+import { InPlace, type Leaf, type Placed } from './in-place.js';
+import { lengthOf, namedLengths, namesIn } from './named-lengths.js';
 import { type FeedLeaf, isFeedLeaf, mapTree } from './structure.js';
 import { isCapturing, type Trace, trace } from './trace.js';
 import { slotOf, sweepVariables } from './variables.js';
@@ -42,6 +44,12 @@ export interface CaptureOptions {
    * elsewhere the function is compiled for each.
    */
   readonly inputs?: readonly InputSpec[];
+  /**
+   * Results that overwrite an argument: for a property of the result, the position of the argument, of the same structure
+   * and shapes. The caller passes typed arrays there and finds the values in them after the call; what the call returns
+   * lacks the property. A cache that `cachedAttention` extends is then never copied on ONNX Runtime in Node.
+   */
+  readonly inPlace?: Readonly<Record<string, number>>;
   /** Compiled versions kept, one per combination of argument shapes; the least recently used one goes. Default 8. */
   readonly maxTraces?: number;
 }
@@ -90,10 +98,6 @@ interface Version {
   readonly compiled: { awaited?: Compiled | 'eager'; sync?: Compiled | 'eager' };
 }
 
-interface Leaf extends Meta {
-  readonly read: () => HostArray;
-}
-
 /**
  * Turns a TensorFlow.js function into one native call: `tf.function` for TensorFlow.js. The function runs once per
  * combination of argument shapes, on symbols, while its kernels (forward, backward, optimiser) are recorded; later calls run
@@ -140,6 +144,7 @@ class Captured {
   private readonly fn: (...args: unknown[]) => unknown;
   private readonly options: CaptureOptions;
   private readonly compileOptions: CompileOptions;
+  private readonly inPlace: InPlace;
   /** Names of lengths in `options.inputs`. */
   private readonly lengthNames: readonly string[];
   private used: ExecutorName | 'eager' | undefined;
@@ -149,6 +154,7 @@ class Captured {
   constructor(fn: (...args: unknown[]) => unknown, options: CaptureOptions) {
     this.fn = fn;
     this.options = options;
+    this.inPlace = new InPlace(options.inPlace);
     const { maxTraces = 8, threads = 0 } = options;
     if (!Number.isInteger(maxTraces) || maxTraces < 1) {
       throw new FeedError(`maxTraces must be a positive integer, received ${maxTraces}`);
@@ -176,7 +182,10 @@ class Captured {
 
   private leaves(args: readonly unknown[]): { leaves: Leaf[]; key: string } {
     const leaves: Leaf[] = [];
-    const lengths = this.lengthNames.length > 0 ? this.lengthsOf(args) : undefined;
+    const lengths =
+      this.lengthNames.length > 0
+        ? namedLengths(this.lengthNames, this.options.inputs ?? [], args)
+        : undefined;
     const shape = mapTree(args, isFeedLeaf, (leaf, path) => {
       const feed = this.leaf(leaf as FeedLeaf, leaves.length, path, lengths);
       leaves.push(feed);
@@ -190,45 +199,6 @@ class Captured {
     return this.lengthNames.length > 0 && this.options.executor === 'onnx';
   }
 
-  /** The named lengths of a call: each argument whose shape has one that is not known yet tells it. */
-  private lengthsOf(args: readonly unknown[]): Map<string, number> {
-    const lengths = new Map<string, number>();
-    const open: { spec: InputSpec; size: number }[] = [];
-    let index = 0;
-    mapTree(args, isFeedLeaf, (value) => {
-      const spec = this.options.inputs?.[index++];
-      if (spec === undefined) return value;
-      if (value instanceof tf.Tensor) {
-        spec.shape.forEach((name, axis) => {
-          if (isName(name) && !lengths.has(name)) lengths.set(name, value.shape[axis] ?? 0);
-        });
-      } else {
-        open.push({ spec, size: typeof value === 'number' ? 1 : (value as Float32Array).length });
-      }
-      return value;
-    });
-    for (let before = -1; lengths.size < this.lengthNames.length && lengths.size > before; ) {
-      before = lengths.size;
-      for (const { spec, size } of open) {
-        const open = (length: number | string) => namesIn(length).some((name) => !lengths.has(name));
-        const [unknown, ...others] = spec.shape.filter(open);
-        if (unknown === undefined || others.length > 0 || !isName(unknown)) continue;
-        const rest = spec.shape.filter((length) => length !== unknown);
-        const known = rest.reduce<number>(
-          (product, length) => product * lengthOf(length, (name) => lengths.get(name)!),
-          1,
-        );
-        lengths.set(unknown, size / known);
-      }
-    }
-    for (const name of this.lengthNames) {
-      const length = lengths.get(name);
-      if (length !== undefined && Number.isInteger(length) && length >= 0) continue;
-      throw new FeedError(`the arguments do not tell the length '${name}'`);
-    }
-    return lengths;
-  }
-
   private leaf(value: FeedLeaf, index: number, path: string, lengths?: ReadonlyMap<string, number>): Leaf {
     const spec = this.options.inputs?.[index];
     const expected = spec?.shape.map((size) => lengthOf(size, (name) => lengths!.get(name)!));
@@ -239,6 +209,7 @@ class Captured {
         throw new FeedError(`argument ${path} must have shape [${expected}], received [${value.shape}]`);
       }
       return {
+        path,
         shape: value.shape,
         dtype,
         read: () => toHostArray(dtype, engine().readSync(value.dataId as object) as ArrayLike<number>),
@@ -252,7 +223,8 @@ class Captured {
     if (sizeOf(shape) !== values.length) {
       throw new FeedError(`argument ${path} must have ${sizeOf(shape)} elements, received ${values.length}`);
     }
-    return { shape, dtype, read: () => toHostArray(dtype, values) };
+    const same = typeof value !== 'number' && dtype === own;
+    return { path, shape, dtype, read: () => toHostArray(dtype, values), ...(same && { memory: values }) };
   }
 
   /** The arguments `fn` sees: tensors in place of every leaf. */
@@ -283,8 +255,10 @@ class Captured {
     return version;
   }
 
-  private trace(args: readonly unknown[], leaves: readonly Meta[]): Trace {
-    return trace((tensors) => this.fn(...this.withTensors(args, tensors)), leaves);
+  private trace(args: readonly unknown[], leaves: readonly Placed[]): Trace {
+    const traced = trace((tensors) => this.fn(...this.withTensors(args, tensors)), leaves);
+    this.inPlace.check(traced, leaves);
+    return traced;
   }
 
   /** Traces at several sizes of the named lengths. */
@@ -294,7 +268,7 @@ class Captured {
       const sized = leaves.map((leaf, i) => {
         const shape = this.options.inputs?.[i]?.shape ?? leaf.shape;
         const sized = shape.map((size) => lengthOf(size, (name) => sizes[names.indexOf(name)]!));
-        return { shape: sized, dtype: leaf.dtype };
+        return { path: leaf.path, shape: sized, dtype: leaf.dtype };
       });
       return { sizes, trace: this.trace(args, sized) };
     });
@@ -360,9 +334,10 @@ class Captured {
     if (compiled instanceof Promise || compiled.run === undefined) {
       throw new ExecutorError('onnx', 'ONNX Runtime runs asynchronously: await the captured function itself');
     }
+    const targets = this.inPlace.targets(version.trace.paths, leaves);
     this.before(version.trace.program, compiled);
     const out = compiled.run(leaves.map((leaf) => leaf.read()));
-    return this.after(version.trace, compiled, out);
+    return this.after(version.trace, compiled, targets, out);
   }
 
   async runAsync(args: readonly unknown[]): Promise<unknown> {
@@ -376,6 +351,7 @@ class Captured {
     const version = this.version(args, leaves, key);
     const pending = this.compile(version, false);
     if (pending === 'eager') return this.runEagerly(args, leaves);
+    const targets = this.inPlace.targets(version.trace.paths, leaves);
     const feeds = leaves.map((leaf) => leaf.read());
     // One run at a time: runs of one function change the same variables.
     const result = this.queue.then(async () => {
@@ -383,15 +359,16 @@ class Captured {
       this.before(version.trace.program, compiled);
       if (version.dynamic !== undefined && compiled.runShaped !== undefined) {
         const shaped = feeds.map((values, i) => ({ values, shape: leaves[i]!.shape }));
-        const out = await compiled.runShaped(shaped);
+        const out = await compiled.runShaped(shaped, targets);
         return this.after(
           version.trace,
           compiled,
+          targets,
           out.map(({ values }) => values),
           out.map(({ shape }) => shape),
         );
       }
-      return this.after(version.trace, compiled, await compiled.runAsync(feeds));
+      return this.after(version.trace, compiled, targets, await compiled.runAsync(feeds, targets));
     });
     this.queue = result.catch(() => {});
     return result;
@@ -421,15 +398,21 @@ class Captured {
   private after(
     traced: Trace,
     compiled: CompiledProgram,
+    targets: readonly (HostArray | undefined)[],
     out: readonly HostArray[],
     shapes?: readonly (readonly number[])[],
   ): unknown {
     for (const { variable } of traced.program.updates) slotOf(variable).updated(compiled.store);
     const tensors = out.map((values, i) => {
+      const target = targets[i];
+      if (target !== undefined) {
+        if (values !== target) target.set(values);
+        return undefined;
+      }
       const { dtype, shape } = traced.program.fetches[i]!;
       return graphBackend().hostTensor(values, { dtype, shape: shapes?.[i] ?? shape });
     });
-    return traced.rebuild(tensors);
+    return this.inPlace.strip(traced.rebuild(tensors));
   }
 
   private runEagerly(args: readonly unknown[], leaves: readonly Leaf[]): unknown {
@@ -443,11 +426,17 @@ class Captured {
       });
       const result = this.fn(...this.withTensors(args, tensors));
       // Results are new tensors on every executor: what the function passed through must survive its owner.
-      return mapTree(
+      const copy = mapTree(
         result,
         (value) => value instanceof tf.Tensor,
-        (value) => tf.clone(value as tf.Tensor),
-      ) as tf.TensorContainer;
+        (value, path) => {
+          const [target] = this.inPlace.targets([path], leaves);
+          if (target === undefined) return tf.clone(value as tf.Tensor);
+          target.set((value as tf.Tensor).dataSync());
+          return undefined;
+        },
+      );
+      return this.inPlace.strip(copy) as tf.TensorContainer;
     });
   }
 
@@ -462,19 +451,6 @@ class Captured {
     this.versions.clear();
     sweepVariables();
   }
-}
-
-/** Names in a length such as `past + length`. */
-function namesIn(length: number | string): string[] {
-  return typeof length === 'number' ? [] : length.split('+').map((name) => name.trim());
-}
-
-function isName(length: number | string): length is string {
-  return typeof length === 'string' && !length.includes('+');
-}
-
-function lengthOf(length: number | string, read: (name: string) => number): number {
-  return typeof length === 'number' ? length : namesIn(length).reduce((sum, name) => sum + read(name), 0);
 }
 
 function releaseBoth({ awaited, sync }: Version['compiled']): void {

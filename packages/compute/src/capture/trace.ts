@@ -20,8 +20,10 @@ import { mapTree } from './structure.js';
 /** What a captured function returned: its shape, with indices into `program.fetches` where tensors were. */
 export interface Trace {
   readonly program: Program;
+  /** Where each of `program.fetches` stands in the return value: `loss`, `keys.0`. */
+  readonly paths: readonly string[];
   /** Builds the function's return value from tensors in the order of `program.fetches`. */
-  readonly rebuild: (tensors: readonly tf.Tensor[]) => unknown;
+  readonly rebuild: (tensors: readonly (tf.Tensor | undefined)[]) => unknown;
 }
 
 const isTensor = (value: unknown) => value instanceof tf.Tensor;
@@ -47,7 +49,7 @@ export function trace(fn: (tensors: tf.Tensor[]) => unknown, feeds: readonly Met
   tf.setBackend(graphBackendName);
   session.begin();
   try {
-    let out: { result: unknown; fetches: Value[]; feedValues: Value[] } | undefined;
+    let out: { result: unknown; fetches: Value[]; paths: string[]; feedValues: Value[] } | undefined;
     tf.tidy(() => {
       const feedValues = feeds.map((meta, index) => makeNode('Feed', [], { index }, [meta]).outputs[0]!);
       const tensors = feedValues.map((value) =>
@@ -59,16 +61,19 @@ export function trace(fn: (tensors: tf.Tensor[]) => unknown, feeds: readonly Met
         throw new CaptureError('capture', 'an async function cannot be captured; await before or after it');
       }
       const fetches: Value[] = [];
-      const indexed = mapTree(result, isTensor, (tensor) => {
+      const paths: string[] = [];
+      const indexed = mapTree(result, isTensor, (tensor, path) => {
         fetches.push(backend.resolve(tensor as tf.Tensor));
+        paths.push(path);
         return new Fetch(fetches.length - 1);
       });
-      out = { result: indexed, fetches, feedValues };
+      out = { result: indexed, fetches, paths, feedValues };
     });
-    const { result, fetches, feedValues } = out!;
+    const { result, fetches, paths, feedValues } = out!;
     const program = buildProgram(feedValues, fetches, session.updates());
     return {
       program,
+      paths,
       rebuild: (tensors) =>
         mapTree(
           result,

@@ -28,6 +28,8 @@ export interface Shaped {
   readonly shape: readonly number[];
 }
 
+export type Targets = readonly (HostArray | undefined)[];
+
 /** A program ready to run. Variables are read from and written to `store`; values cross only as feeds and fetches. */
 export interface CompiledProgram {
   readonly store: VariableStore;
@@ -35,9 +37,10 @@ export interface CompiledProgram {
   readonly frozen?: ReadonlySet<Variable>;
   /** Absent where the engine only runs asynchronously. */
   run?(feeds: readonly HostArray[]): HostArray[];
-  runAsync(feeds: readonly HostArray[]): Promise<HostArray[]>;
+  /** @param targets by fetch: the memory of a feed that its values may overwrite. Then that array is returned. */
+  runAsync(feeds: readonly HostArray[], targets?: Targets): Promise<HostArray[]>;
   /** For programs with named lengths. */
-  runShaped?(feeds: readonly Shaped[]): Promise<Shaped[]>;
+  runShaped?(feeds: readonly Shaped[], targets?: Targets): Promise<Shaped[]>;
   dispose(): void;
 }
 

@@ -1,7 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { GPT } from '../model/gpt.js';
 import { type DecodeStep, slotWidth } from './decode-programs.js';
-import { writeFresh } from './write-fresh.js';
 
 /** Keys and values of several sequences, in plain arrays that a compiled step reads where they are. */
 export interface CachedRows {
@@ -47,22 +45,11 @@ export async function stepRows(
   const rowSize = nKvHead * slotWidth(model) * capacity;
   const own = (layer: Float32Array) => layer.subarray(first * rowSize, (first + batch) * rowSize);
   const [keys, values] = [cache.keys.map(own), cache.values.map(own)];
-  const output = await step(tokenIds, positionIds, last, slots, asked, keys, values);
-  try {
-    writeFresh(output.fresh.dataSync() as Float32Array, [...keys, ...values], {
-      starts: lengths.slice(first, first + batch),
-      counts: tokens.map((ids) => ids.length),
-      length,
-      heads: nKvHead,
-      width: slotWidth(model),
-      capacity,
-    });
-    tokens.forEach((ids, row) => {
-      lengths[first + row]! += ids.length;
-    });
-    const logits = output.logits.dataSync() as Float32Array;
-    return Array.from(asked, (_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
-  } finally {
-    tf.dispose([output.logits, output.fresh]);
-  }
+  const { logits } = await step(tokenIds, positionIds, last, slots, asked, keys, values);
+  tokens.forEach((ids, row) => {
+    lengths[first + row]! += ids.length;
+  });
+  const rows = logits.dataSync() as Float32Array;
+  logits.dispose();
+  return Array.from(asked, (_, i) => rows.subarray(i * vocabSize, (i + 1) * vocabSize));
 }

@@ -9,11 +9,12 @@ export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
 interface StepOutput {
   /** `[asked, vocabSize]` */
   readonly logits: tf.Tensor2D;
-  /** New keys of every layer, then new values: `[2 * nLayer, batch, length, nKvHead * slotWidth]` */
-  readonly fresh: tf.Tensor4D;
 }
 
-/** Arguments: token ids, position ids, last slots, all slots, asked rows, keys and values of each layer. */
+/**
+ * Arguments: token ids, position ids, last slots, all slots, asked rows, keys and values of each layer. New keys and
+ * values are written into the latter two.
+ */
 export type DecodeStep = CapturedFunction<
   [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, tf.Tensor1D, tf.Tensor1D, tf.Tensor4D[], tf.Tensor4D[]],
   StepOutput
@@ -74,12 +75,13 @@ export class DecodePrograms {
       values: tf.Tensor4D[],
     ): StepOutput =>
       tf.tidy(() => {
-        const cache: SlotCache = { keys, values, last, slots, positionIds, fresh: [], biases: new Map() };
+        const cache: SlotCache = { keys, values, last, slots, positionIds, extended: [], biases: new Map() };
         const hidden = model.forwardExternal(tokenIds, cache); // [batch, length, nEmbd]
         const rows = tf.gather(tf.reshape(hidden, [-1, nEmbd]), asked) as tf.Tensor2D;
         return {
           logits: model.head(rows),
-          fresh: tf.stack([...cache.fresh.map(({ key }) => key), ...cache.fresh.map(({ value }) => value)]),
+          keys: cache.extended.map((layer) => layer.keys),
+          values: cache.extended.map((layer) => layer.values),
         } as unknown as tf.TensorContainerObject;
       }) as unknown as StepOutput;
     const int = (...shape: string[]) => ({ shape, dtype: 'int32' as const });
@@ -87,6 +89,7 @@ export class DecodePrograms {
     return capture(fn, {
       executor: 'onnx',
       weights,
+      inPlace: { keys: 5, values: 6 },
       inputs: [
         int('batch', 'length'),
         int('batch', 'length'),

@@ -7,9 +7,9 @@ import type { LayerAttention } from '../config/layer-attention.js';
  * Keys and values that live outside of the pass: it reads them, and hands its own out. That keeps the pass a pure
  * function, which can be captured once and run for every token.
  */
-export type ExternalCache = SlotCache | SplitCache | GrowingCache;
+export type ExternalCache = SlotCache | GrowingCache;
 
-/** A cache in which every token has the slot of its position; its owner writes new keys into place. */
+/** A cache in which every token has the slot of its position. */
 export interface SlotCache {
   /** For each layer `[batch, nKvHead, capacity, width]`; what `width` has beyond `headDim` stays zero. */
   readonly keys: readonly tf.Tensor4D[];
@@ -20,8 +20,8 @@ export interface SlotCache {
   readonly slots: tf.Tensor1D;
   /** `[batch, length]` int32: positions of the new tokens */
   readonly positionIds: tf.Tensor2D;
-  /** Receives each layer's new keys and values, `[batch, length, nKvHead * width]`. */
-  readonly fresh: { readonly key: tf.Tensor3D; readonly value: tf.Tensor3D }[];
+  /** Receives `keys` and `values` of each layer with the new ones in their slots. */
+  readonly extended: { readonly keys: tf.Tensor4D; readonly values: tf.Tensor4D }[];
   /** Biases by pattern: the layers of one pattern share theirs. */
   readonly biases: Map<string, tf.Tensor4D>;
 }
@@ -38,22 +38,6 @@ export interface GrowingCache {
   readonly present: { readonly key: tf.Tensor4D; readonly value: tf.Tensor4D }[];
   /** Masks by pattern */
   readonly masks: Map<string, tf.Tensor4D>;
-}
-
-/** The same with transposed keys, which stand apart from the new ones. */
-export interface SplitCache {
-  /** For each layer `[batch, nKvHead, headDim, capacity]`: transposed, so that scores need no transposition. */
-  readonly keys: readonly tf.Tensor4D[];
-  /** For each layer `[batch, nKvHead, capacity, headDim]` */
-  readonly values: readonly tf.Tensor4D[];
-  /** `[batch]` int32: how many slots of each row are filled. Slot = position. */
-  readonly lengths: tf.Tensor1D;
-  /** `[batch, length]` int32: positions of the new tokens, `lengths` and up. */
-  readonly positionIds: tf.Tensor2D;
-  /** Receives each layer's new keys and values, `[batch, nKvHead, length, headDim]`. */
-  readonly fresh: { readonly key: tf.Tensor4D; readonly value: tf.Tensor4D }[];
-  /** Masks by pattern: the layers of one pattern share theirs. */
-  readonly masks: Map<string, { readonly past: tf.Tensor4D; readonly own: tf.Tensor4D }>;
 }
 
 const hidden = -1e9;
@@ -73,34 +57,11 @@ export function externalAttention(
   value: tf.Tensor4D,
   scale: number,
 ): tf.Tensor4D {
-  if ('past' in cache) return growingAttention(cache, layer, pattern, rule, query, key, value, scale);
-  if ('slots' in cache) return slotAttention(cache, layer, pattern, rule, query, key, value, scale);
-  cache.fresh[layer] = { key, value };
-  const [batch, nHead, length, headDim] = query.shape;
-  const nKvHead = key.shape[1];
-  const group = nHead / nKvHead;
-  const capacity = cache.values[layer]!.shape[2];
-  const { past, own } = masksOf(cache, pattern, rule, capacity);
-
-  // Heads that share keys stand below each other: [batch, nKvHead, group * length, headDim]
-  const shared = [batch, nKvHead, group * length, headDim] as const;
-  const q = tf.reshape(tf.mul(query, scale), [...shared]) as tf.Tensor4D;
-  const perHead = (scores: tf.Tensor, keys: number) => tf.reshape(scores, [batch, nHead, length, keys]);
-  const grouped = (weights: tf.Tensor, keys: number) =>
-    tf.reshape(weights, [batch, nKvHead, group * length, keys]);
-
-  const pastScores = tf.add(perHead(tf.matMul(q, cache.keys[layer]!), capacity), past);
-  const ownScores = tf.add(perHead(tf.matMul(q, key, false, true), length), own);
-  const weights = tf.softmax(tf.concat([pastScores, ownScores], 3));
-  const [pastWeights, ownWeights] = tf.split(weights, [capacity, length], 3) as [tf.Tensor, tf.Tensor];
-  const context = tf.add(
-    tf.matMul(grouped(pastWeights, capacity) as tf.Tensor4D, cache.values[layer]!),
-    tf.matMul(grouped(ownWeights, length) as tf.Tensor4D, value),
-  );
-  return tf.reshape(context, [batch, nHead, length, headDim]);
+  return 'past' in cache
+    ? growingAttention(cache, layer, pattern, rule, query, key, value, scale)
+    : slotAttention(cache, layer, pattern, rule, query, key, value, scale);
 }
 
-/** The same with a cache that grows. */
 function growingAttention(
   cache: GrowingCache,
   layer: number,
@@ -155,7 +116,6 @@ function growingMask(
   return mask;
 }
 
-/** The same where tokens have slots. */
 function slotAttention(
   cache: SlotCache,
   layer: number,
@@ -180,12 +140,11 @@ function slotAttention(
     const wide = width > headDim ? tf.pad(x, spare) : x;
     return tf.reshape(tf.transpose(wide, [0, 2, 1, 3]), [batch, length, x.shape[1] * width]) as tf.Tensor3D;
   };
-  const fresh = { key: flat(key), value: flat(value) };
-  cache.fresh[layer] = fresh;
-  const { context } = cachedAttention(
+  const { context, ...extended } = cachedAttention(
     {
       query: flat(query),
-      ...fresh,
+      key: flat(key),
+      value: flat(value),
       keys: keys[layer]!,
       values: values[layer]!,
       last,
@@ -194,6 +153,7 @@ function slotAttention(
     },
     { nHead, scale, ...(pattern.type === 'banded' ? { window: pattern.window } : {}) },
   );
+  cache.extended[layer] = extended;
   const heads = tf.reshape(context, [batch, length, nHead, width]);
   const filled = width > headDim ? tf.slice(heads, [0, 0, 0, 0], [-1, -1, -1, headDim]) : heads;
   return tf.transpose(filled, [0, 2, 1, 3]) as tf.Tensor4D;
@@ -210,33 +170,4 @@ function biasOf(cache: SlotCache, pattern: LayerAttention, rule: AttentionPatter
   const bias = tf.mul(tf.sub(1, tf.cast(visible, 'float32')), hidden) as tf.Tensor4D;
   cache.biases.set(name, bias);
   return bias;
-}
-
-/** Additive masks `[batch, 1, length, capacity]` and `[batch, 1, length, length]`. */
-function masksOf(
-  cache: SplitCache,
-  pattern: LayerAttention,
-  rule: AttentionPattern,
-  capacity: number,
-): { readonly past: tf.Tensor4D; readonly own: tf.Tensor4D } {
-  const name = JSON.stringify(pattern);
-  const known = cache.masks.get(name);
-  if (known) return known;
-  const [batch, length] = cache.positionIds.shape;
-  const queries = tf.reshape(cache.positionIds, [batch, 1, length, 1]);
-  const slots = tf.reshape(tf.range(0, capacity, 1, 'int32'), [1, 1, 1, capacity]);
-  const filled = tf.less(slots, tf.reshape(cache.lengths, [batch, 1, 1, 1]));
-  const additive = (visible: tf.Tensor) =>
-    tf.mul(tf.sub(1, tf.cast(visible, 'float32')), hidden) as tf.Tensor4D;
-  const masks = {
-    // Every filled slot lies before the new tokens: a dense layer needs no further rule.
-    past: additive(
-      pattern.type === 'dense'
-        ? tf.logicalAnd(filled, tf.onesLike(tf.cast(queries, 'bool')))
-        : tf.logicalAnd(rule.mask(queries, slots), filled),
-    ),
-    own: additive(rule.mask(queries, tf.reshape(cache.positionIds, [batch, 1, 1, length]))),
-  };
-  cache.masks.set(name, masks);
-  return masks;
 }

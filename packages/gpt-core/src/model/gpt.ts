@@ -436,7 +436,7 @@ export class GPT {
    * weights, for `capture`.
    *
    * @param tokenIds `[batch, length]` int32
-   * @returns hidden states `[batch, length, nEmbd]`; `cache.fresh` holds the new keys and values
+   * @returns hidden states `[batch, length, nEmbd]`; the cache receives the new keys and values
    */
   forwardExternal(tokenIds: tf.Tensor2D, cache: ExternalCache): tf.Tensor3D {
     this.#assertLive();

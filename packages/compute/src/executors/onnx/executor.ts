@@ -10,7 +10,7 @@ import {
 } from '../../capture/graph.js';
 import { slotOf, type VariableStore } from '../../capture/variables.js';
 import { philoxUniform } from '../../ops/philox.js';
-import type { CompiledProgram, CompileOptions, Dynamic, Executor, Shaped } from '../executor.js';
+import type { CompiledProgram, CompileOptions, Dynamic, Executor, Shaped, Targets } from '../executor.js';
 import { mergeSamples } from './dynamic.js';
 import { type OnnxLowered, OnnxLowering, type OnnxLowerOptions } from './lower.js';
 import type { OnnxInitializer } from './model.js';
@@ -21,6 +21,7 @@ import {
   needOnnxRuntime,
   type OnnxSession,
   type OnnxTensor,
+  updatesInPlace,
 } from './runtime.js';
 
 /** Variables that programs update, as host arrays that the runtime reads and writes in place of copying. */
@@ -53,6 +54,17 @@ class OnnxStore implements VariableStore {
     const spare = this.spare.get(key);
     this.spare.delete(key);
     return spare ?? hostArray(meta.dtype, sizeOf(meta.shape));
+  }
+
+  /** The value in memory that no one else has, so that it may be overwritten. */
+  own(key: number): HostArray {
+    let values = this.get(key);
+    if (!this.owned.has(values)) {
+      values = values.slice();
+      this.owned.add(values);
+      this.values.set(key, values);
+    }
+    return values;
   }
 
   advance(key: number, values: HostArray): void {
@@ -141,12 +153,12 @@ class OnnxProgram implements CompiledProgram {
     return { session: this.session, lowered: this.lowered! };
   }
 
-  async runAsync(feeds: readonly HostArray[]): Promise<HostArray[]> {
+  async runAsync(feeds: readonly HostArray[], targets?: Targets): Promise<HostArray[]> {
     const shaped = feeds.map((values, i) => ({ values, shape: this.program.feeds[i]!.shape }));
-    return (await this.runShaped(shaped)).map(({ values }) => values);
+    return (await this.runShaped(shaped, targets)).map(({ values }) => values);
   }
 
-  async runShaped(feeds: readonly Shaped[]): Promise<Shaped[]> {
+  async runShaped(feeds: readonly Shaped[], targets: Targets = []): Promise<Shaped[]> {
     const { Tensor } = needOnnxRuntime();
     const { session, lowered } = await this.ready();
     const inputs: Record<string, OnnxTensor> = {};
@@ -155,9 +167,17 @@ class OnnxProgram implements CompiledProgram {
     });
     const next: { key: number; output: string; target: HostArray | undefined }[] = [];
     const outputs: Record<string, OnnxTensor | null> = {};
-    for (const name of lowered.fetches) outputs[name] = null;
-    for (const { variable, input, output } of lowered.state) {
+    lowered.fetches.forEach((name, i) => {
+      const feed = lowered.extendedFeeds[i];
+      const shares = feed !== undefined && targets[i] === feeds[feed]!.values && updatesInPlace();
+      outputs[name] = shares ? inputs[lowered.feeds[feed]!]! : null;
+    });
+    for (const { variable, input, output, inPlace } of lowered.state) {
       const { key, meta } = slotOf(variable);
+      if (inPlace && updatesInPlace()) {
+        outputs[output] = inputs[input] = new Tensor(meta.dtype, store.own(key), meta.shape);
+        continue;
+      }
       inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
       const target = store.target(key, meta);
       outputs[output] = target === undefined ? null : new Tensor(meta.dtype, target, meta.shape);

@@ -10,7 +10,7 @@ import {
 } from '../../capture/graph.js';
 import { OnnxBuilder, OT } from './model.js';
 import { lowerings } from './ops.js';
-import { fusions } from './ops-fused.js';
+import { extendedInput, fusions } from './ops-fused.js';
 import { quantizedMatMul, type WeightStorage } from './weights.js';
 
 export interface OnnxLowerOptions {
@@ -36,12 +36,22 @@ export interface HostRandom {
   readonly seed: Value;
 }
 
+export interface OnnxState {
+  readonly variable: Variable;
+  readonly input: string;
+  readonly output: string;
+  /** The new value may take the memory of the old one. */
+  readonly inPlace: boolean;
+}
+
 export interface OnnxLowered {
   readonly builder: OnnxBuilder;
   readonly feeds: readonly string[];
   readonly fetches: readonly string[];
   /** Variables the program updates: an input with the old value, an output with the new one. */
-  readonly state: readonly { readonly variable: Variable; readonly input: string; readonly output: string }[];
+  readonly state: readonly OnnxState[];
+  /** By fetch: the feed whose memory it may take. */
+  readonly extendedFeeds: readonly (number | undefined)[];
   readonly random: readonly HostRandom[];
   /** The model holds more of its frozen variables than their values as they are. */
   readonly isBaked: boolean;
@@ -134,10 +144,16 @@ export class OnnxLowering {
     const state = program.updates.map(({ variable, value }, i) => {
       const output = `next_${i}`;
       builder.output({ name: output, type: value.dtype, shape: value.shape }, this.ref(value));
-      return { variable, input: stateInputs.get(variable)!, output };
+      const inPlace = extendedInput(value, this.uses)?.node.variable === variable;
+      return { variable, input: stateInputs.get(variable)!, output, inPlace };
     });
     builder.prune();
-    return { builder, feeds, fetches, state, random: this.random, isBaked: this.isBaked };
+    const extendedFeeds = program.fetches.map((value) => {
+      const feed = program.feeds.findIndex((input) => input === extendedInput(value, this.uses));
+      return feed < 0 ? undefined : feed;
+    });
+    const { random, isBaked } = this;
+    return { builder, feeds, fetches, state, extendedFeeds, random, isBaked };
   }
 
   private lowerNode(node: GraphNode, stateInputs: ReadonlyMap<Variable, string>): void {

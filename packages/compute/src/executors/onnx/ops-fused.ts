@@ -78,3 +78,15 @@ export const fusedOps: Record<string, OnnxLoweringRule> = {
     );
   },
 };
+
+/**
+ * The input whose memory a result may take: the cache of keys or values that attention extends, where nothing else reads
+ * it. The operator knows equal addresses and writes the new rows only.
+ */
+export function extendedInput(result: Value, uses: ReadonlyMap<Value, number>): Value | undefined {
+  const { op, inputs, outputs } = result.node;
+  if (op !== 'CachedAttention') return undefined;
+  const [, keys, values] = outputs;
+  const cache = result === keys ? inputs[3] : result === values ? inputs[4] : undefined;
+  return cache !== undefined && uses.get(cache) === 1 ? cache : undefined;
+}

@@ -1,5 +1,7 @@
 import { ExecutorError } from '../../capture/errors.js';
-import { requireOptional } from '../host.js';
+import { nodeProcess, requireOptional } from '../host.js';
+import { openOnnxLibrary } from './native-library.js';
+import { nativeRuntime } from './native-session.js';
 
 /** The part of onnxruntime-common that we use; `onnxruntime-node` and `onnxruntime-web` both have it. */
 export interface OnnxRuntime {
@@ -23,30 +25,40 @@ export interface OnnxTensor {
 export interface OnnxSession {
   run(
     feeds: Record<string, OnnxTensor>,
-    fetches?: Record<string, OnnxTensor | null> | readonly string[],
-    options?: Record<string, unknown>,
+    fetches: Record<string, OnnxTensor | null>,
   ): Promise<Record<string, OnnxTensor>>;
   release(): Promise<void>;
 }
 
 let runtime: OnnxRuntime | null | undefined;
-let given = false;
+let binding: 'library' | 'package' | 'given' = 'package';
 let problem = '';
 
 /** In a browser: hands over the application's `onnxruntime-web`. In Node the optional `onnxruntime-node` is found. */
 export function useOnnxRuntime(module: OnnxRuntime): void {
   runtime = module;
-  given = true;
+  binding = 'given';
 }
 
 /** `onnxruntime-node` writes results into memory that it is given; `onnxruntime-web` does not. */
 export function fillsGivenMemory(): boolean {
-  return !given;
+  return binding !== 'given';
+}
+
+/** Whether a result can take the memory of an argument without being copied: where the library is called directly. */
+export function updatesInPlace(): boolean {
+  return loadOnnxRuntime() !== undefined && binding === 'library';
 }
 
 export function loadOnnxRuntime(): OnnxRuntime | undefined {
   if (runtime !== undefined) return runtime ?? undefined;
   runtime = null;
+  const library = nodeProcess()?.env.GPT_LINEAGE_ONNX_BINDING === 'package' ? undefined : openOnnxLibrary();
+  if (library !== undefined) {
+    binding = 'library';
+    runtime = nativeRuntime(library);
+    return runtime;
+  }
   try {
     runtime = requireOptional<OnnxRuntime>('onnxruntime-node') ?? null;
     if (runtime === null) problem = 'the optional dependency onnxruntime-node is not installed';

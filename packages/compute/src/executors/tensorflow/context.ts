@@ -1,13 +1,8 @@
 import { type HostArray, hostArray, type Meta, sizeOf } from '../../capture/graph.js';
 import type { VariableStore } from '../../capture/variables.js';
+import type { Pointer } from '../koffi.js';
 import { concatBytes, varint } from '../protobuf.js';
-import {
-  loadTensorFlow,
-  type NativeOutput,
-  type Pointer,
-  quietly,
-  type TensorFlowLibrary,
-} from './library.js';
+import { loadTensorFlow, type NativeOutput, quietly, type TensorFlowLibrary } from './library.js';
 import { DT, type TfAttr, type TfNode, type TfRef, type TfTensor } from './nodes.js';
 
 /** ConfigProto: intra_op_parallelism_threads = 2, inter_op_parallelism_threads = 5. */

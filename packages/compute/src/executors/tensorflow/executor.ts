@@ -2,8 +2,9 @@ import type { HostArray, Program } from '../../capture/graph.js';
 import { slotOf } from '../../capture/variables.js';
 import { type Cluster, clusterFailure, contextOf } from '../../distributed/cluster.js';
 import type { CompiledProgram, CompileOptions, Executor } from '../executor.js';
+import type { Pointer } from '../koffi.js';
 import { type TensorFlowContext, tensorFlowContext } from './context.js';
-import { loadTensorFlow, type Pointer } from './library.js';
+import { loadTensorFlow } from './library.js';
 import { lower } from './lower.js';
 
 /** Larger constants are kept as tensors beside the function instead of being copied into it. */

@@ -1,23 +1,12 @@
 import { ExecutorError } from '../../capture/errors.js';
-import { nodeProcess, requireOptional } from '../host.js';
+import { nodeProcess } from '../host.js';
+import { findKoffi, type Koffi, type NativeFunction, openLibrary, type Pointer } from '../koffi.js';
 import { withoutStderr } from '../quiet.js';
 import { locateTensorFlow } from './locate.js';
-
-/** A native address. */
-export type Pointer = unknown;
 
 export interface NativeOutput {
   oper: Pointer;
   index: number;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: signatures live in the C declarations below
-type NativeFunction = ((...args: any[]) => any) & { async: (...args: any[]) => void };
-
-interface Koffi {
-  load(path: string | null): { func(declaration: string): NativeFunction };
-  struct(name: string, fields: Record<string, string>): unknown;
-  view(pointer: Pointer, bytes: number): ArrayBuffer;
 }
 
 /** Functions of TensorFlow's C API that capture uses, by name without prefix. */
@@ -71,18 +60,6 @@ type Declared = (typeof declarations)[number];
 type NameOf<D extends string> = D extends `${string} TF${infer Rest}(${string}` ? `TF${Rest}` : never;
 type FunctionName = NameOf<Declared>;
 
-/** `RTLD_NOW | RTLD_NODELETE` of dlopen(3). */
-const NEVER_UNLOAD: Partial<Record<NodeJS.Platform, number>> = { linux: 0x2 | 0x1000, darwin: 0x2 | 0x80 };
-
-/**
- * Node closes the libraries that its add-ons opened before it ends, but TensorFlow has registered exit handlers: code
- * that is gone by then would be called. The library therefore stays mapped for the life of the process.
- */
-function keepLoaded(path: string, koffi: Koffi): void {
-  const flags = NEVER_UNLOAD[process.platform];
-  if (flags !== undefined) koffi.load(null).func('void* dlopen(const char*, int)')(path, flags);
-}
-
 export class TensorFlowLibrary {
   readonly path: string;
   readonly c: Record<FunctionName, NativeFunction>;
@@ -91,8 +68,7 @@ export class TensorFlowLibrary {
   constructor(path: string, koffi: Koffi) {
     this.path = path;
     this.koffi = koffi;
-    keepLoaded(path, koffi);
-    const library = koffi.load(path);
+    const library = openLibrary(path, koffi);
     koffi.struct('TF_Output', { oper: 'void*', index: 'int' });
     const entries = declarations.map((declaration) => {
       const name = /(TFE?_\w+)\(/.exec(declaration)![1]!;
@@ -145,7 +121,7 @@ export function loadTensorFlow(): TensorFlowLibrary | undefined {
       'no libtensorflow was found; `npx @gpt-lineage/compute install-native` puts one in the user cache';
     return undefined;
   }
-  const koffi = requireOptional<Koffi>('koffi');
+  const koffi = findKoffi();
   if (koffi === undefined) {
     problem = 'the optional dependency koffi is not installed';
     return undefined;

@@ -1,0 +1,172 @@
+import type { HostArray } from '../../capture/graph.js';
+import type { Pointer } from '../koffi.js';
+import { OT } from './model.js';
+import type { OnnxLibrary } from './native-library.js';
+import type { OnnxRuntime, OnnxSession, OnnxTensor } from './runtime.js';
+
+const everyOptimization = 99;
+
+/** ONNX Runtime as its C API has it: results go straight into memory that they are given. */
+export function nativeRuntime(library: OnnxLibrary): OnnxRuntime {
+  return {
+    InferenceSession: { create: async (model, options = {}) => createSession(library, model, options) },
+    Tensor: HostTensor,
+  };
+}
+
+class HostTensor implements OnnxTensor {
+  readonly type: keyof typeof OT;
+  readonly data: HostArray;
+  readonly dims: readonly number[];
+
+  constructor(type: string, data: HostArray, dims: readonly number[]) {
+    this.type = type as keyof typeof OT;
+    this.data = data;
+    this.dims = dims;
+  }
+}
+
+function createSession(
+  library: OnnxLibrary,
+  model: string | Uint8Array,
+  { intraOpNumThreads, logSeverityLevel }: Record<string, unknown>,
+): NativeSession {
+  const { c, env } = library;
+  const options = library.made('make options', (out) => c.CreateSessionOptions(out));
+  const set = (status: Pointer) => library.check('set an option', status);
+  try {
+    set(c.SetSessionGraphOptimizationLevel(options, everyOptimization));
+    if (typeof logSeverityLevel === 'number') set(c.SetSessionLogSeverityLevel(options, logSeverityLevel));
+    if (typeof intraOpNumThreads === 'number') set(c.SetIntraOpNumThreads(options, intraOpNumThreads));
+    const session = library.made('load the model', (out) =>
+      typeof model === 'string'
+        ? c.CreateSession(env, model, options, out)
+        : c.CreateSessionFromArray(env, model, model.length, options, out),
+    );
+    return new NativeSession(library, session);
+  } finally {
+    c.ReleaseSessionOptions(options);
+  }
+}
+
+type Tensors = Readonly<Record<string, OnnxTensor | null>>;
+
+class NativeSession implements OnnxSession {
+  private readonly library: OnnxLibrary;
+  private session: Pointer;
+
+  constructor(library: OnnxLibrary, session: Pointer) {
+    this.library = library;
+    this.session = session;
+  }
+
+  async run(feeds: Tensors, fetches: Tensors): Promise<Record<string, OnnxTensor>> {
+    const { c } = this.library;
+    const call = new Call(this.library, feeds, fetches);
+    try {
+      const status = await new Promise<Pointer>((resolve, reject) => {
+        c.Run.async(...call.parameters(this.session), (error: Error | null, result: Pointer) => {
+          if (error) reject(error);
+          else resolve(result);
+        });
+      });
+      return call.results(status);
+    } finally {
+      call.release();
+    }
+  }
+
+  async release(): Promise<void> {
+    if (this.session === null) return;
+    this.library.c.ReleaseSession(this.session);
+    this.session = null;
+  }
+}
+
+/** The native values of one run. Keeps the memory of the caller's arrays in reach until the run is over. */
+class Call {
+  private readonly library: OnnxLibrary;
+  private readonly feeds: readonly [string, OnnxTensor][];
+  private readonly fetches: readonly [string, OnnxTensor | null][];
+  private readonly made = new Set<Pointer>();
+  private readonly inputs: readonly Pointer[];
+  private readonly outputs: Pointer[];
+
+  constructor(library: OnnxLibrary, feeds: Tensors, fetches: Tensors) {
+    this.library = library;
+    this.feeds = Object.entries(feeds) as [string, OnnxTensor][];
+    this.fetches = Object.entries(fetches);
+    const known = new Map<OnnxTensor, Pointer>();
+    const value = (tensor: OnnxTensor): Pointer => {
+      let pointer = known.get(tensor);
+      if (pointer === undefined) {
+        pointer = this.valueOf(tensor as HostTensor);
+        known.set(tensor, pointer);
+      }
+      return pointer;
+    };
+    this.inputs = this.feeds.map(([, tensor]) => value(tensor));
+    this.outputs = this.fetches.map(([, tensor]) => (tensor === null ? null : value(tensor)));
+  }
+
+  private valueOf({ type, data, dims }: HostTensor): Pointer {
+    const { c, memory } = this.library;
+    const pointer = this.library.made('take a tensor', (out) =>
+      c.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, dims, dims.length, OT[type], out),
+    );
+    this.made.add(pointer);
+    return pointer;
+  }
+
+  parameters(session: Pointer): unknown[] {
+    const { feeds, fetches, inputs, outputs } = this;
+    const names = (list: readonly [string, unknown][]) => list.map(([name]) => name);
+    const options = null;
+    return [session, options, names(feeds), inputs, inputs.length, names(fetches), outputs.length, outputs];
+  }
+
+  results(status: Pointer): Record<string, OnnxTensor> {
+    const { outputs, made } = this;
+    this.library.check('run the model', status);
+    for (const pointer of outputs) made.add(pointer);
+    return Object.fromEntries(
+      this.fetches.map(([name, tensor], i) => [name, tensor ?? this.copyOf(outputs[i])]),
+    );
+  }
+
+  /** A result that the runtime allocated. */
+  private copyOf(value: Pointer): OnnxTensor {
+    const { c } = this.library;
+    const read = <T>(call: (out: T[]) => Pointer) => this.library.made<T>('read a result', call);
+    const info = read((out) => c.GetTensorTypeAndShape(value, out));
+    try {
+      const rank = Number(read<number | bigint>((out) => c.GetDimensionsCount(info, out)));
+      const lengths = new BigInt64Array(Math.max(1, rank));
+      this.library.check('read a shape', c.GetDimensions(info, lengths, rank));
+      const dims = Array.from(lengths.subarray(0, rank), Number);
+      const code = read<number>((out) => c.GetTensorElementType(info, out));
+      const [type] = (Object.entries(OT) as [keyof typeof OT, number][]).find(([, at]) => at === code)!;
+      const size = dims.reduce((product, length) => product * length, 1);
+      const data = arrayOf(type, size);
+      if (size > 0) {
+        const source = this.library.view(
+          read((out) => c.GetTensorMutableData(value, out)),
+          data.byteLength,
+        );
+        new Uint8Array(data.buffer).set(new Uint8Array(source));
+      }
+      return new HostTensor(type, data, dims);
+    } finally {
+      c.ReleaseTensorTypeAndShapeInfo(info);
+    }
+  }
+
+  release(): void {
+    for (const pointer of this.made) if (pointer !== null) this.library.c.ReleaseValue(pointer);
+  }
+}
+
+function arrayOf(type: string, size: number): HostArray {
+  if (type === 'float32') return new Float32Array(size);
+  return type === 'int32' ? new Int32Array(size) : new Uint8Array(size);
+}
