@@ -38,6 +38,7 @@ export { gelu, quickGelu } from './ops/gelu.js';
 export { type Clipped, clipByGlobalNorm, clipFactor, globalNorm, type TensorMap } from './ops/global-norm.js';
 export { layerNorm } from './ops/layer-norm.js';
 export { type LinearOptions, linear } from './ops/linear.js';
+export { type LinearCrossEntropyOptions, linearCrossEntropy } from './ops/linear-cross-entropy.js';
 export { type CausalSoftmaxOptions, causalSoftmax, logSoftmax, softmax } from './ops/softmax.js';
 export { GradientAccumulator } from './optim/accumulate.js';
 export { AdamW, type AdamWOptions } from './optim/adamw.js';

@@ -10,6 +10,7 @@ import {
   InvalidArgumentError,
   layerNorm,
   linear,
+  linearCrossEntropy,
   logSoftmax,
   quickGelu,
   softmax,
@@ -44,6 +45,14 @@ describe('gradients against finite differences, second use in one tape included'
     'softmaxCrossEntropy none': [
       (x) => softmaxCrossEntropy(x!, ids([3, 0, 1]), { reduction: 'none', ignoreIndex: 0 }),
       () => [normal([3, 5], 11, 0, 2)],
+    ],
+    'linearCrossEntropy in chunks': [
+      (x, w) =>
+        linearCrossEntropy(x as tf.Tensor2D, w as tf.Tensor2D, ids([1, -100, 4, 0, 2]) as tf.Tensor1D, {
+          chunkRows: 2,
+          zero: tf.scalar(0),
+        }),
+      () => [normal([5, 3], 12), normal([6, 3], 13)],
     ],
     'causalSoftmax square': [
       (x) => causalSoftmax(x!, { scale: 0.5 }),
@@ -113,6 +122,30 @@ describe('values', () => {
     const rows = softmaxCrossEntropy(extreme, ids([0, 0]), { reduction: 'none' });
     await expectTensorClose(rows, [0, 2e4], { atol: 1e-3, rtol: 1e-6 });
     tf.dispose([logits, uniform, none, extreme, rows]);
+  });
+
+  it('linearCrossEntropy: the loss and gradients of linear and softmaxCrossEntropy, whatever the chunks', async () => {
+    const [x, w] = [normal([7, 4], 30) as tf.Tensor2D, normal([9, 4], 31) as tf.Tensor2D];
+    const labels = ids([8, 0, -1, 3, 3, -1, 5]) as tf.Tensor1D;
+    const plain = (a: tf.Tensor, b: tf.Tensor) =>
+      softmaxCrossEntropy(linear(a, b as tf.Tensor2D, null, { transposeWeight: true }), labels, {
+        ignoreIndex: -1,
+      });
+    const expected = tf.tidy(() => tf.valueAndGrads(plain)([x, w], tf.scalar(3)));
+    for (const chunkRows of [1, 3, 7, 100]) {
+      const fused = (a: tf.Tensor, b: tf.Tensor) =>
+        linearCrossEntropy(a as tf.Tensor2D, b as tf.Tensor2D, labels, { ignoreIndex: -1, chunkRows });
+      await expectNoLeak(async () => {
+        const { value, grads } = tf.tidy(() => tf.valueAndGrads(fused)([x, w], tf.scalar(3)));
+        await expectTensorClose(value, await expected.value.data(), { atol: 1e-6 });
+        for (const [i, gradient] of grads.entries())
+          await expectTensorClose(gradient, await expected.grads[i]!.data(), { atol: 1e-6 });
+        tf.dispose([value, grads]);
+      });
+    }
+    expect(() => linearCrossEntropy(x, w, labels, { chunkRows: 0 })).toThrow(InvalidArgumentError);
+    expect(() => linearCrossEntropy(x, normal([9, 5], 1) as tf.Tensor2D, labels)).toThrow(/weight/);
+    tf.dispose([x, w, labels, expected.value, expected.grads]);
   });
 
   it('layerNorm: finite at a constant row, whatever the size of the values', async () => {

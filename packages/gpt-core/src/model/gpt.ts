@@ -1,5 +1,5 @@
 import type { KVCache } from '@gpt-lineage/attention';
-import { linear, softmaxCrossEntropy } from '@gpt-lineage/compute';
+import { linear, linearCrossEntropy, softmaxCrossEntropy } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
 import { checksumsOf } from '../checkpoint/checksums.js';
 import type { CheckpointReader, CheckpointWriter } from '../checkpoint/files.js';
@@ -58,7 +58,7 @@ export interface ForwardOptions {
   readonly seed?: number | tf.Tensor;
   /**
    * Gradient checkpointing: a scalar 0 (inside `capture`, one that is an argument). Blocks are then run again in the
-   * backward pass instead of being kept.
+   * backward pass instead of being kept, and `loss` makes the logits in chunks of positions.
    */
   readonly recompute?: tf.Scalar;
   readonly outputHiddenStates?: boolean;
@@ -249,8 +249,9 @@ export class GPT {
     this.#assertLive();
     const { ignoreIndex = -100, labelsShifted = false, lossMask } = options;
     return tf.tidy(() => {
-      const { logits } = this.#run(tokenIds, options, 'all', undefined);
-      const [batch, length, vocabSize] = logits!.shape;
+      const { recompute } = options;
+      const { logits, lastHiddenState } = this.#run(tokenIds, options, recompute ? 'none' : 'all', undefined);
+      const [batch, length, nEmbd] = lastHiddenState.shape;
       let targets = asTensor(labels, 'labels', [batch, length]);
       if (options.softTokens) {
         // What has no id in the vocabulary cannot be predicted.
@@ -266,11 +267,18 @@ export class GPT {
         const following = tf.slice(targets, [0, 1], [batch, length - 1]);
         targets = tf.concat([following, tf.fill([batch, 1], ignoreIndex, 'int32')], 1) as tf.Tensor2D;
       }
-      return softmaxCrossEntropy(
-        tf.reshape(logits!, [batch * length, vocabSize]),
-        tf.reshape(targets, [batch * length]) as tf.Tensor1D,
-        { ignoreIndex },
-      ) as tf.Scalar;
+      const flat = tf.reshape(targets, [batch * length]) as tf.Tensor1D;
+      if (recompute) {
+        // Memory matters: the logits of all positions never exist together.
+        const table = this.variables.get(
+          this.config.tieEmbeddings ? 'transformer.wte.weight' : 'lm_head.weight',
+        );
+        const hidden = tf.reshape(lastHiddenState, [batch * length, nEmbd]) as tf.Tensor2D;
+        return linearCrossEntropy(hidden, table!, flat, { ignoreIndex, zero: recompute });
+      }
+      return softmaxCrossEntropy(tf.reshape(logits!, [batch * length, this.config.vocabSize]), flat, {
+        ignoreIndex,
+      }) as tf.Scalar;
     });
   }
 
