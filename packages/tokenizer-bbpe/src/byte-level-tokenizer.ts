@@ -1,10 +1,10 @@
 import { InvalidOptionError, MergeTable } from '@gpt-lineage/tokenizer-bpe';
 import { DecodeStream } from './decode-stream.js';
-import type { EncodeOptions, FromTiktokenOptions, TokenizerDefinition } from './definition.js';
+import type { EncodedBatch, EncodeOptions, FromTiktokenOptions, TokenizerDefinition } from './definition.js';
 import { fingerprintOf } from './fingerprint.js';
 import { PieceEncoder } from './piece-encoder.js';
 import { type RankSource, vocabularyFromRanks } from './rank-file.js';
-import { Count, Ids } from './sinks.js';
+import { Count, IdBuffer, Ids } from './sinks.js';
 import { SpecialTokens, specialTokenMap } from './special-tokens.js';
 import { TextEncoding } from './text-encoding.js';
 import { TokenBytes } from './token-bytes.js';
@@ -28,6 +28,7 @@ export class ByteLevelBPETokenizer {
   readonly #encoder: PieceEncoder;
   readonly #texts: TextEncoding;
   readonly #tokens: TokenBytes;
+  readonly #ids = new IdBuffer();
   #fingerprint: string | undefined;
 
   constructor(definition: TokenizerDefinition, cacheSize: number = DEFAULT_CACHE_SIZE) {
@@ -133,6 +134,25 @@ export class ByteLevelBPETokenizer {
   /** Encodes every text, one after the other. For several threads see `EncoderPool` in the `/node` entry point. */
   encodeBatch(texts: readonly string[], options: EncodeOptions = {}): number[][] {
     return texts.map((text) => this.encode(text, options));
+  }
+
+  /**
+   * Encodes every text into one array: for shards and training data, where millions of small arrays would be a burden.
+   *
+   * @returns ids of all texts, one after the other; text `i` ends before `ends[i]`
+   */
+  encodeBatchToUint32(texts: readonly string[], options: EncodeOptions = {}): EncodedBatch {
+    const ids = this.#ids;
+    const ends = new Uint32Array(texts.length);
+    try {
+      for (let i = 0; i < texts.length; i++) {
+        this.#texts.encode(texts[i]!, options, ids);
+        ends[i] = ids.length;
+      }
+      return { tokenIds: ids.toUint32(), ends };
+    } finally {
+      ids.clear();
+    }
   }
 
   /**

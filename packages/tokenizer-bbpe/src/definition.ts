@@ -29,6 +29,12 @@ export interface EncodeOptions {
   disallowedSpecial?: SpecialTokenChoice;
 }
 
+/** Ids of many texts, one after the other; text `i` ends before `ends[i]`. */
+export interface EncodedBatch {
+  tokenIds: Uint32Array<ArrayBuffer>;
+  ends: Uint32Array<ArrayBuffer>;
+}
+
 export interface FromTiktokenOptions {
   /** The split pattern, as tiktoken writes it. */
   pattern: string | RegExp;

@@ -8,7 +8,7 @@ export {
 } from '@gpt-lineage/tokenizer-bpe';
 export { ByteLevelBPETokenizer } from './byte-level-tokenizer.js';
 export { DecodeStream } from './decode-stream.js';
-export type { EncodeOptions, FromTiktokenOptions, TokenizerDefinition } from './definition.js';
+export type { EncodedBatch, EncodeOptions, FromTiktokenOptions, TokenizerDefinition } from './definition.js';
 export { SpecialTokenError, UnsupportedTokenizerError } from './errors.js';
 export { type EncodingName, encodingNames, getEncoding } from './get-encoding.js';
 export { type PatternName, patterns } from './patterns.js';

@@ -72,6 +72,11 @@ describe('limits, offsets, batches', () => {
 
   test('encodeBatch', () => {
     expect(tokenizer.encodeBatch(['a b', '', 'c'])).toEqual([[64, 275], [], [66]]);
+    const { tokenIds, ends } = tokenizer.encodeBatchToUint32(['a b', '', 'c']);
+    expect([[...tokenIds], [...ends]]).toEqual([
+      [64, 275, 66],
+      [2, 2, 3],
+    ]);
   });
 
   test('a text is the same in one piece and beyond the window', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clip } from '../src/encodings/clip.js';
 import { r50k_base } from '../src/encodings/r50k_base.js';
-import { ByteLevelBPETokenizer } from '../src/index.js';
+import { ByteLevelBPETokenizer, SpecialTokenError } from '../src/index.js';
 import { EncoderPool, loadTokenizer, saveTokenizer, trainFromFiles } from '../src/node/index.js';
 import { scannerOf } from '../src/patterns.js';
 import { WordCounter } from '../src/word-counter.js';
@@ -161,7 +161,12 @@ describe('files and threads', () => {
     expect(ids.map((array) => [...array])).toEqual(tokenizer.encodeBatch(texts));
     const special = await pool.encodeBatch(['a<|endoftext|>'], { allowedSpecial: 'all' });
     expect(special.map((array) => [...array])).toEqual([[64, 50256]]);
-    await expect(pool.encodeBatch([5 as unknown as string])).rejects.toThrow(/text: expected a string/);
+    await expect(pool.encodeBatch(['', 5 as unknown as string])).rejects.toThrow(
+      /texts\[1\]: expected a string/,
+    );
+    await expect(
+      pool.encodeBatch(['plain', 'a<|endoftext|>'], { disallowedSpecial: 'all' }),
+    ).rejects.toBeInstanceOf(SpecialTokenError);
     expect(await pool.encodeBatch([])).toEqual([]);
     pool.close();
     await expect(pool.encodeBatch(['a'])).rejects.toThrow(/closed/);

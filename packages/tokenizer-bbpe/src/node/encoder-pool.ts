@@ -13,18 +13,36 @@ export interface EncoderPoolOptions {
   workers?: number;
 }
 
-/** UTF-16 units per message: enough to make messages cheap, few enough to share the work evenly. */
+/** UTF-16 units per message: enough to make messages cheap, and fewer towards a batch's end so that all end together. */
 const SHARE = 1 << 18;
+const SMALLEST_SHARE = 1 << 14;
+/** Messages that wait at a worker, so that it goes on while this thread is busy. */
+const QUEUE = 3;
 
 /** A worker ended or could not be started; texts under way are lost. */
 export class WorkerError extends GptLineageError {
   readonly code = 'tokenizer/worker';
 }
 
-interface Job {
-  resolve(reply: Extract<EncodeReply, { ids: Uint32Array }>): void;
-  reject(error: unknown): void;
+/** A thread, and the messages that it has not answered yet. */
+interface EncodingThread {
   worker: Worker;
+  underWay: Map<number, { batch: Batch; from: number }>;
+}
+
+/** A call of `encodeBatch`. */
+interface Batch {
+  /** Texts, long ones in parts. */
+  readonly pieces: readonly string[];
+  readonly options: EncodeOptions;
+  /** Ids of every piece. */
+  readonly results: Uint32Array[];
+  /** The first piece that has not been sent. */
+  next: number;
+  unsentUnits: number;
+  unanswered: number;
+  resolve(): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -38,15 +56,17 @@ interface Job {
  * Workers do not keep the process alive while nothing is under way.
  */
 export class EncoderPool implements Disposable {
-  readonly #workers: Worker[];
-  readonly #load: Map<Worker, number>;
-  readonly #jobs = new Map<number, Job>();
+  readonly #tokenizer: ByteLevelBPETokenizer;
+  readonly #threads: EncodingThread[];
+  /** Batches with pieces that have not been sent, in the order of the calls. */
+  #waiting: Batch[] = [];
   readonly #canCut: boolean;
   #nextJob = 0;
   #closed = false;
 
   /** @throws {InvalidOptionError} for encodings whose normalizer is a function (CLIP), which cannot be sent */
   constructor(tokenizer: ByteLevelBPETokenizer, options: EncoderPoolOptions = {}) {
+    this.#tokenizer = tokenizer;
     const { normalizer, ...definition } = tokenizer.definition;
     if (normalizer !== undefined && normalizer.steps === undefined) {
       throw new InvalidOptionError(
@@ -62,8 +82,7 @@ export class EncoderPool implements Disposable {
       vocabulary: sharedVocabulary(definition.vocabulary),
     };
     const task: WorkerTask = { kind: 'encode', definition: shared, steps: normalizer?.steps };
-    this.#workers = Array.from({ length: workerCount(options.workers) }, () => this.#start(task));
-    this.#load = new Map(this.#workers.map((worker) => [worker, 0]));
+    this.#threads = Array.from({ length: workerCount(options.workers) }, () => this.#start(task));
   }
 
   /**
@@ -74,14 +93,16 @@ export class EncoderPool implements Disposable {
   async encodeBatch(texts: readonly string[], options: EncodeOptions = {}): Promise<Uint32Array[]> {
     if (this.#closed) throw new WorkerError('the pool is closed');
     const { pieces, owners } = this.#cut(texts, options);
-    const replies: Promise<Uint32Array[]>[] = [];
-    for (let from = 0; from < pieces.length; ) {
-      let to = from;
-      for (let size = 0; to < pieces.length && size < SHARE; to++) size += pieces[to]!.length + 64;
-      replies.push(this.#send(pieces.slice(from, to), options));
-      from = to;
-    }
-    const arrays = (await Promise.all(replies)).flat();
+    if (pieces.length === 0) return [];
+    const arrays: Uint32Array[] = new Array(pieces.length);
+    await new Promise<void>((resolve, reject) => {
+      const unsentUnits = pieces.reduce((sum, piece) => sum + costOf(piece), 0);
+      this.#waiting.push({
+        ...{ pieces, options, results: arrays, next: 0, unsentUnits, unanswered: pieces.length },
+        ...{ resolve, reject },
+      });
+      this.#sendAll();
+    });
     if (pieces.length === texts.length) return arrays;
     const results: Uint32Array[] = [];
     for (let at = 0; at < arrays.length; ) {
@@ -96,7 +117,7 @@ export class EncoderPool implements Disposable {
   /** Ends the workers. */
   close(): void {
     this.#closed = true;
-    for (const worker of this.#workers) void worker.terminate();
+    for (const { worker } of this.#threads) void worker.terminate();
   }
 
   [Symbol.dispose](): void {
@@ -110,6 +131,9 @@ export class EncoderPool implements Disposable {
     const mayCut =
       this.#canCut && options.allowedSpecial === undefined && options.disallowedSpecial === undefined;
     texts.forEach((text, owner) => {
+      if (typeof text !== 'string') {
+        throw new InvalidOptionError(`texts[${owner}]: expected a string, received ${typeof text}`);
+      }
       let at = 0;
       do {
         const end = mayCut && text.length > 2 * SHARE ? windowEnd(text, at, SHARE) : text.length;
@@ -121,50 +145,87 @@ export class EncoderPool implements Disposable {
     return { pieces, owners };
   }
 
-  async #send(texts: readonly string[], options: EncodeOptions): Promise<Uint32Array[]> {
-    const worker = this.#workers.reduce((a, b) => (this.#load.get(b)! < this.#load.get(a)! ? b : a));
-    const size = texts.reduce((sum, text) => sum + text.length, 0);
-    this.#load.set(worker, this.#load.get(worker)! + size);
-    worker.ref();
-    try {
-      const job = this.#nextJob++;
-      const { ids, lengths } = await new Promise<Extract<EncodeReply, { ids: Uint32Array }>>(
-        (resolve, reject) => {
-          this.#jobs.set(job, { resolve, reject, worker });
-          worker.postMessage({ job, texts, options } satisfies EncodeRequest);
-        },
-      );
-      let at = 0;
-      return lengths.map((length) => {
-        const array = ids.subarray(at, at + length);
-        at += length;
-        return array;
-      });
-    } finally {
-      this.#load.set(worker, this.#load.get(worker)! - size);
-      if (![...this.#jobs.values()].some((job) => job.worker === worker)) worker.unref();
+  /** Gives every worker work until each has enough. */
+  #sendAll(): void {
+    for (let count = 0; count < QUEUE; count++) {
+      for (const thread of this.#threads) {
+        if (this.#waiting.length > 0 && thread.underWay.size <= count) this.#send(this.#waiting[0]!, thread);
+      }
     }
   }
 
-  #start(task: WorkerTask): Worker {
-    const worker = startWorker(task);
-    worker.on('message', (reply: EncodeReply) => {
-      const job = this.#jobs.get(reply.job);
-      this.#jobs.delete(reply.job);
-      if ('error' in reply) job?.reject(reply.error);
-      else job?.resolve(reply);
-    });
+  #send(batch: Batch, { worker, underWay }: EncodingThread): void {
+    const { pieces, options, next: from } = batch;
+    const fair = batch.unsentUnits / (3 * this.#threads.length);
+    const share = Math.min(SHARE, Math.max(SMALLEST_SHARE, fair));
+    let units = 0;
+    while (batch.next < pieces.length && units < share) units += costOf(pieces[batch.next++]!);
+    batch.unsentUnits -= units;
+    if (batch.next === pieces.length) this.#waiting.shift();
+    const job = this.#nextJob++;
+    try {
+      worker.postMessage({ job, texts: pieces.slice(from, batch.next), options } satisfies EncodeRequest);
+    } catch (error) {
+      this.#fail(batch, error); // options that cannot be sent
+      return;
+    }
+    if (underWay.size === 0) worker.ref();
+    underWay.set(job, { batch, from });
+  }
+
+  #receive({ worker, underWay }: EncodingThread, reply: EncodeReply): void {
+    const { batch, from } = underWay.get(reply.job)!;
+    underWay.delete(reply.job);
+    if (underWay.size === 0) worker.unref();
+    this.#sendAll();
+    if ('error' in reply) {
+      this.#fail(batch, this.#errorOf(batch, from + reply.at, reply.error));
+      return;
+    }
+    const { tokenIds, ends } = reply;
+    for (let i = 0, start = 0; i < ends.length; i++) {
+      batch.results[from + i] = tokenIds.subarray(start, ends[i]);
+      start = ends[i]!;
+    }
+    batch.unanswered -= ends.length;
+    if (batch.unanswered === 0) batch.resolve();
+  }
+
+  /** The error that `encode` throws: sent from a worker it would have lost its class. */
+  #errorOf({ pieces, options }: Batch, at: number, sent: unknown): unknown {
+    try {
+      this.#tokenizer.encode(pieces[at]!, options);
+    } catch (error) {
+      return error;
+    }
+    return sent;
+  }
+
+  #fail(batch: Batch, error: unknown): void {
+    batch.reject(error);
+    this.#waiting = this.#waiting.filter((other) => other !== batch);
+  }
+
+  #start(task: WorkerTask): EncodingThread {
+    const thread: EncodingThread = { worker: startWorker(task), underWay: new Map() };
+    const { worker, underWay } = thread;
+    worker.on('message', (reply: EncodeReply) => this.#receive(thread, reply));
     const fail = (cause: unknown) => {
-      for (const [id, job] of this.#jobs) {
-        if (job.worker !== worker) continue;
-        this.#jobs.delete(id);
-        job.reject(new WorkerError('a worker ended while it was encoding', { cause }));
-      }
+      this.#closed = true;
+      const error = new WorkerError('a worker ended while it was encoding', { cause });
+      for (const { batch } of underWay.values()) this.#fail(batch, error);
+      for (const batch of this.#waiting) this.#fail(batch, error);
+      underWay.clear();
     };
     worker.on('error', fail);
     worker.on('exit', (code) => fail(new Error(`exit code ${code}`)));
-    return worker;
+    return thread;
   }
+}
+
+/** What a piece costs, in UTF-16 units: even an empty one takes a little. */
+function costOf(piece: string): number {
+  return piece.length + 64;
 }
 
 /** The same arrays in shared memory: the workers read them where they are. */

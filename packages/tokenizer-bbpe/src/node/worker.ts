@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ByteLevelBPETokenizer } from '../byte-level-tokenizer.js';
-import type { EncodeOptions, TokenizerDefinition } from '../definition.js';
+import type { EncodedBatch, EncodeOptions, TokenizerDefinition } from '../definition.js';
 import { type NormalizationStep, normalizerOf } from '../normalization.js';
 import { textAdder } from '../train.js';
 import { WordCounter } from '../word-counter.js';
@@ -16,10 +16,8 @@ export interface EncodeRequest {
   options: EncodeOptions;
 }
 
-/** The ids of all texts, one after the other, and how many each has. */
-export type EncodeReply =
-  | { job: number; ids: Uint32Array; lengths: number[] }
-  | { job: number; error: unknown };
+/** Ids, or which text could not be encoded. */
+export type EncodeReply = ({ job: number } & EncodedBatch) | { job: number; at: number; error: unknown };
 
 const port = parentPort;
 if (port !== null) {
@@ -31,19 +29,21 @@ if (port !== null) {
 function encodeFor({ definition, steps }: WorkerTask & { kind: 'encode' }): void {
   const normalizer = steps === undefined ? undefined : normalizerOf(steps);
   const tokenizer = new ByteLevelBPETokenizer({ ...definition, normalizer });
+  const canEncode = (text: string, options: EncodeOptions) => {
+    try {
+      tokenizer.encode(text, options);
+      return true;
+    } catch {
+      return false;
+    }
+  };
   port!.on('message', ({ job, texts, options }: EncodeRequest) => {
     try {
-      const arrays = texts.map((text) => tokenizer.encodeToUint32(text, options));
-      const lengths = arrays.map((array) => array.length);
-      const ids = new Uint32Array(lengths.reduce((sum, length) => sum + length, 0));
-      let at = 0;
-      for (const array of arrays) {
-        ids.set(array, at);
-        at += array.length;
-      }
-      port!.postMessage({ job, ids, lengths } satisfies EncodeReply, [ids.buffer]);
+      const { tokenIds, ends } = tokenizer.encodeBatchToUint32(texts, options);
+      port!.postMessage({ job, tokenIds, ends } satisfies EncodeReply, [tokenIds.buffer, ends.buffer]);
     } catch (error) {
-      port!.postMessage({ job, error } satisfies EncodeReply);
+      const at = texts.findIndex((text) => !canEncode(text, options));
+      port!.postMessage({ job, at, error } satisfies EncodeReply);
     }
   });
 }
