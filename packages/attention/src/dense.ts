@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { attend } from './core/attend.js';
+import { attend, isTaping } from './core/attend.js';
 import { densePlan } from './core/dense-plan.js';
 import { resolveDropout } from './core/dropout-mask.js';
 import { scope } from './core/scope.js';
@@ -56,8 +56,8 @@ export function denseAttention(
     causal,
     ...(queryTile === undefined ? {} : { queryTile }),
     ...(options.returnWeights ? { keyTile: sizes.keyLength } : keyTile === undefined ? {} : { keyTile }),
-    // Dropout draws per part, and must be the same with weights and without.
-    apartFromDiagonal: !options.returnWeights && !options.dropout,
+    // Without a gradient one softmax over all keys is faster. Dropout draws per part, and must be the same always.
+    apartFromDiagonal: isTaping() && !options.returnWeights && !options.dropout,
   });
   return scope(() => {
     const attendOptions = {

@@ -78,7 +78,7 @@ type Tensors<N extends number, Rest extends tf.Tensor4D[] = []> = Rest['length']
   : Tensors<N, [...Rest, tf.Tensor4D]>;
 
 /** Whether a gradient is being recorded: otherwise nothing is kept for it. */
-function isTaping(): boolean {
+export function isTaping(): boolean {
   return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
 }
 
@@ -130,6 +130,10 @@ function forwardStage(
   need: Need,
 ): Forward {
   const query = slicePositions(scaled, stage.queries);
+  if (need === 'output' && stage.parts.length === 1) {
+    const output = softmaxPart(stage.parts[0]!(), query, key, value, stage.queries, bias, options);
+    return { output, logSumExp: null, kept: [] };
+  }
   const kept: tf.Tensor[] = [];
   let running: Running | null = null;
   for (const makePart of stage.parts) {
@@ -169,6 +173,31 @@ function forwardStage(
     logSumExp: logSumExp && tf.add(logSumExp, tf.mul(isHidden, -2 * HIDDEN)),
     kept,
   };
+}
+
+/** All keys of a stage in one part, and nothing to keep: one softmax kernel instead of its steps. */
+function softmaxPart(
+  part: ScorePart,
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  queries: Range,
+  bias: tf.Tensor4D | null,
+  options: AttendOptions,
+): tf.Tensor4D {
+  const keys = part.takeKeys(slicePositions(key, part.keys));
+  const partBias = bias === null ? null : sliceBias(bias, queries, part.keys);
+  const scores = partScores(part, part.takeQueries(query), keys, partBias);
+  const weights = tf.softmax(scores);
+  const isSeen = options.mayHideRows
+    ? tf.cast(tf.greaterEqual(tf.max(scores, -1, true), HIDDEN / 2), 'float32')
+    : null;
+  scores.dispose(); // its memory is still in the cache: the next large result takes it
+  const dropped = options.dropout
+    ? tf.mul(weights, dropoutMask(weights.shape, options.dropout, part.id))
+    : weights;
+  const product = tileProduct(dropped, part.takeKeys(slicePositions(value, part.keys)));
+  return part.putQueries(isSeen === null ? product : tf.mul(product, isSeen));
 }
 
 /** Rescales what came before to the new maximum and adds. */

@@ -1,9 +1,9 @@
 import { isCapturing } from '@gpt-lineage/compute';
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { type AttentionPattern, causalPattern } from '../patterns/pattern.js';
 import type { AttentionSizes } from '../validate.js';
 import type { Context } from './attend.js';
-import { type ScorePart, type Stage, wholeLayout } from './score-part.js';
+import { HIDDEN, type ScorePart, type Stage, wholeLayout } from './score-part.js';
 import type { Range } from './shapes.js';
 import { type PositionFeatures, partMask, type Visibility } from './visibility.js';
 
@@ -64,7 +64,7 @@ export function densePlan(options: DensePlanOptions): DensePlan {
   return {
     keepWeights: scores <= KEPT_SCORES,
     plan(context) {
-      const features = visibility.features(context);
+      const features = hasOwnMask(options) ? null : visibility.features(context);
       let id = 0;
       return tiles.map(({ queries, keys }) => ({
         queries,
@@ -96,7 +96,7 @@ function isPlainCausal({ pattern, causal, reach, visibility }: DensePlanOptions)
 
 function densePart(
   options: DensePlanOptions,
-  features: PositionFeatures,
+  features: PositionFeatures | null,
   queries: Range,
   keys: Range,
   id: number,
@@ -104,8 +104,32 @@ function densePart(
   const { pattern, visibility, select } = options;
   // A tile whose last key is no later than its first query needs no causal mask; so most tiles of a long text need none.
   const isPast = isPlainCausal(options) && keys.end - 1 <= visibility.offset! + queries.begin;
-  const mask = partMask(wholeLayout, isPast ? null : pattern, features, { queries, keys });
+  const mask =
+    features === null
+      ? isPast
+        ? null
+        : causalMask(queries, keys, visibility.offset!)
+      : partMask(wholeLayout, isPast ? null : pattern, features, { queries, keys });
   return { ...wholeLayout, keys, mask, id, ...(select ? { select } : {}) };
+}
+
+/**
+ * Whether masks are written down here rather than computed from positions: eight small operations fewer per tile. Not in
+ * a captured graph, which would hold them all as constants.
+ */
+function hasOwnMask(options: DensePlanOptions): boolean {
+  return isPlainCausal(options) && options.visibility.context.length === 0 && !isCapturing();
+}
+
+/** `[1, 1, queries, keys]`: 0 where key j ≤ query i + offset, otherwise hidden. */
+function causalMask(queries: Range, keys: Range, offset: number): tf.Tensor {
+  const [rows, columns] = [queries.end - queries.begin, keys.end - keys.begin];
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const visible = Math.max(0, Math.min(columns, offset + queries.begin + row - keys.begin + 1));
+    values.fill(HIDDEN, row * columns + visible, (row + 1) * columns);
+  }
+  return tf.tensor4d(values, [1, 1, rows, columns]);
 }
 
 function isOrdered(visibility: Visibility): boolean {
