@@ -201,8 +201,10 @@ async function runs(): Promise<void> {
 
 async function batch(): Promise<void> {
   const tokenizer = await getEncoding('cl100k_base');
-  const all = Array.from({ length: quick ? 2 : 6 }, () => texts.mixed!).join('\n');
+  const copies = quick ? 2 : Math.ceil(20e6 / Buffer.byteLength(texts.mixed!));
+  const all = Array.from({ length: copies }, () => texts.mixed!).join('\n');
   const batchOf = all.match(/[\s\S]{1,20000}/g)!;
+  const megabytes = (Buffer.byteLength(all) / 1e6).toFixed(0);
   const removeWorker = await buildWorker();
   const single = new EncoderPool(tokenizer, { workers: 1 });
   const pair = new EncoderPool(tokenizer, { workers: 2 });
@@ -233,7 +235,7 @@ async function batch(): Promise<void> {
   single.close();
   pair.close();
   removeWorker();
-  push('encodeBatch, two workers', 'time', 'ms', times, false);
+  push(`encodeBatch of ${megabytes} MB, two workers`, 'time', 'ms', times, false);
 }
 
 async function training(): Promise<void> {
