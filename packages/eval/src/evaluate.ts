@@ -115,7 +115,7 @@ async function evaluateTask(
 ): Promise<TaskResult> {
   const { seed, limit, signal } = options;
   const shots = options.shots ?? task.shots ?? 0;
-  const { contexts } = await buildItems(task, {
+  const { contexts, exampleSplit } = await buildItems(task, {
     shots,
     seed,
     limit,
@@ -138,5 +138,5 @@ async function evaluateTask(
     judge: judge && { model: judge, runner: new RequestRunner(judge, common) },
     ...(signal ? { signal } : {}),
   });
-  return taskResult(task, contexts, scored, { ...options, shots });
+  return taskResult(task, contexts, scored, { ...options, shots, exampleSplit });
 }

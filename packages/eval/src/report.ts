@@ -45,6 +45,8 @@ export interface TaskResult {
   readonly title: string;
   readonly version: number;
   readonly shots: number;
+  /** Split that the examples in the prompt came from, where there were any. */
+  readonly exampleSplit?: string;
   readonly items: number;
   readonly seed: number;
   /** The first is the headline. */

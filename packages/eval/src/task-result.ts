@@ -9,6 +9,7 @@ import { resolveText } from './tasks/template.js';
 
 export interface TaskResultOptions {
   readonly shots: number;
+  readonly exampleSplit?: string;
   readonly seed: number;
   readonly bootstrapResamples: number;
   readonly logSamples?: boolean;
@@ -48,6 +49,7 @@ export function taskResult(
     title: task.title,
     version: task.version,
     shots,
+    ...(shots > 0 && options.exampleSplit ? { exampleSplit: options.exampleSplit } : {}),
     items: scored.length,
     seed,
     metrics: statistics(scored),

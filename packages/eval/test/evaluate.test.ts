@@ -84,7 +84,7 @@ describe('few-shot prompts', () => {
 
   it('an item is never its own example, and the stream is the same for the same seed', () => {
     const draw = () => {
-      const sampler = fewShotSampler(task, docs, 4, { sharesSplit: true, seed: 1234 });
+      const sampler = fewShotSampler(task, docs, 4, { leaveOut: true, seed: 1234 });
       return docs.map((doc) => sampler.examples(doc));
     };
     const drawn = draw();
@@ -93,7 +93,7 @@ describe('few-shot prompts', () => {
       expect(examples).not.toContain(docs[index]);
     });
     expect(draw()).toEqual(drawn);
-    expect(() => fewShotSampler(task, docs, 6, { sharesSplit: true, seed: 1 })).toThrow(TaskError);
+    expect(() => fewShotSampler(task, docs, 6, { leaveOut: true, seed: 1 })).toThrow(TaskError);
   });
 
   it('puts the right choice inside the examples of a task with an ending', () => {

@@ -19,7 +19,7 @@ import { TinyLanguageModel } from './tiny-language-model.js';
 
 const dataFolder = bundledData();
 const hasData = (task: TaskDefinition) =>
-  Object.values(task.data.files).every((file) => existsSync(join(dataFolder, file)));
+  existsSync(join(dataFolder, task.data.files[task.data.split ?? 'test']!));
 const task = (name: string) => listTasks().find((one) => one.name === name)!;
 const items = async (name: string, shots = 0) =>
   (await buildItems(task(name), { shots, seed: 1234, dataFolder })).contexts;
@@ -56,7 +56,7 @@ describe('the catalogue', () => {
       // Every record has what templates and targets need.
       for (const { doc } of contexts) {
         if (definition.kind === 'multiple-choice') {
-          expect(choicesOf(definition, doc).length).toBeGreaterThan(1);
+          expect(choicesOf(definition, doc).length).toBeGreaterThan(definition.anyChoice ? 0 : 1);
           expect(targetIndex(definition, doc)).toBeGreaterThanOrEqual(0);
         }
       }
@@ -108,7 +108,7 @@ describe('prompts', () => {
     const { doc } = (await items('wsc273'))[0]!;
     expect(doc).toEqual({
       before: 'The city councilmen refused the demonstrators a permit because ',
-      after: 'feared violence.',
+      after: ' feared violence.',
       options: ['the city councilmen', 'the demonstrators'],
       label: 0,
     });
@@ -124,9 +124,10 @@ describe('prompts', () => {
 
   it('TruthfulQA knows all true answers', async () => {
     const { doc } = (await items('truthfulqa_mc2'))[0]!;
-    expect((doc.choices as string[]).length).toBeGreaterThan(Number(doc.right));
+    const right = doc.right as number[];
+    expect((doc.choices as string[]).length).toBeGreaterThan(right.length);
     const definition = task('truthfulqa_mc2') as unknown as { trueChoices: (record: typeof doc) => number[] };
-    expect(definition.trueChoices(doc)).toHaveLength(Number(doc.right));
+    expect(definition.trueChoices(doc)).toEqual(right);
   });
 });
 
@@ -139,7 +140,7 @@ describe('metrics of tasks', () => {
     });
     const [first] = tasks[0]!.samples;
     const outputs = first!.outputs as { logLikelihood: number }[];
-    const right = Number((await items('truthfulqa_mc2'))[0]!.doc.right);
+    const right = ((await items('truthfulqa_mc2'))[0]!.doc.right as number[]).length;
     const weights = outputs.map(({ logLikelihood }) => Math.exp(logLikelihood - outputs[0]!.logLikelihood));
     const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
     expect(first!.metrics.mc2).toBeCloseTo(sum(weights.slice(0, right)) / sum(weights), 9);

@@ -57,7 +57,8 @@ function combine(entries: readonly ItemMetric[]): number {
       const predicted = pairs.map((pair) => pair.predicted);
       const targets = pairs.map((pair) => pair.target);
       if (first.metric === 'mcc') return matthewsCorrelation(predicted, targets);
-      return first.metric === 'f1' ? f1Score(predicted, targets, 1) : macroF1(predicted, targets);
+      if (first.metric === 'f1') return f1Score(predicted, targets, 1);
+      return macroF1(predicted, targets, [...Array(first.classes).keys()]);
     }
     default:
       return first satisfies never;

@@ -81,11 +81,15 @@ export async function scoreMultipleChoice(
     for (const normalisation of normalisations) {
       metrics[METRIC_NAMES[normalisation]] = meanMetric(pickChoice(scored, normalisation) === target);
     }
+    if (task.anyChoice) {
+      const written = choices.some((_, index) => scores[first + index]!.isGreedy);
+      metrics.exact_match = meanMetric(written);
+    }
     const predicted = pickChoice(scored, normalisations[0]);
     for (const metric of task.classMetrics ?? []) {
       metrics[metric] = {
         perItem: Number.NaN,
-        how: { kind: 'classes', metric, predicted, target },
+        how: { kind: 'classes', metric, predicted, target, classes: choices.length },
         higherIsBetter: true,
       };
     }
@@ -99,7 +103,7 @@ export async function scoreMultipleChoice(
       prompt,
       target: choices[target]!,
       metrics,
-      probabilities: { values: probabilities, target },
+      ...(task.anyChoice ? {} : { probabilities: { values: probabilities, target } }),
       outputs: scored.map((choice) => ({
         ...choice,
         score: choiceScore(choice, normalisations[0] ?? 'sum'),

@@ -1,4 +1,5 @@
 import type { ScoreRequest } from '@gpt-lineage/gpt-core';
+import { splitAtSpaces } from '../python-text.js';
 import { rollingWindows } from '../requests/encode-pair.js';
 import type { RollingTask } from '../tasks/task.js';
 import { resolveText } from '../tasks/template.js';
@@ -37,7 +38,7 @@ export async function scoreRolling(
       target: '',
       metrics: {
         // White space at either end counts as a word more, as in lm-evaluation-harness.
-        word_perplexity: per(counted.split(/\s+/u).length, 'exp'),
+        word_perplexity: per(splitAtSpaces(counted).length, 'exp'),
         byte_perplexity: per(Math.max(1, bytes), 'exp'),
         bits_per_byte: per(Math.max(1, bytes), 'bits'),
       },

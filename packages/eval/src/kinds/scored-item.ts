@@ -37,6 +37,8 @@ export interface ItemMetric {
         readonly metric: 'f1' | 'macro_f1' | 'mcc';
         readonly predicted: number;
         readonly target: number;
+        /** Number of classes there are. */
+        readonly classes: number;
       };
   readonly higherIsBetter: boolean;
 }

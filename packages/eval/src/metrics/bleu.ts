@@ -1,5 +1,6 @@
 import { InvalidMetricInputError } from '../errors.js';
-import { countNGrams, overlap, words } from './n-grams.js';
+import { stripEnd, words } from '../python-text.js';
+import { countNGrams, overlap } from './n-grams.js';
 
 const MAX_ORDER = 4;
 
@@ -47,8 +48,8 @@ export function tokenize13a(text: string): string[] {
 
 function tokenize(text: string, { tokenizer = '13a', lowercase = false }: BleuOptions): string[] {
   const line = lowercase ? text.toLowerCase() : text;
-  if (tokenizer === '13a') return tokenize13a(line.trimEnd());
-  if (tokenizer === 'char') return Array.from(line).filter((character) => /\S/u.test(character));
+  if (tokenizer === '13a') return tokenize13a(stripEnd(line));
+  if (tokenizer === 'char') return Array.from(words(line).join(''));
   return words(line);
 }
 

@@ -1,4 +1,5 @@
 import { InvalidMetricInputError } from '../errors.js';
+import { words } from '../python-text.js';
 import { countNGrams, overlap } from './n-grams.js';
 
 export interface ChrfOptions {
@@ -12,11 +13,12 @@ export interface ChrfOptions {
 type Statistics = [hypothesis: number, reference: number, matches: number][];
 
 function collect(hypothesis: string, reference: string, order: number): Statistics {
-  const [a, b] = [hypothesis, reference].map((text) => Array.from(text.replace(/\s+/gu, '')));
+  const [a, b] = [hypothesis, reference].map((text) => Array.from(words(text).join('')));
   return Array.from({ length: order }, (_, index) => {
     const n = index + 1;
     const count = (characters: string[]) => Math.max(0, characters.length - n + 1);
-    return [count(a!), count(b!), overlap(countNGrams(a!, n), countNGrams(b!, n))];
+    // As in sacrebleu, n-grams that a short reference has none of do not count against the hypothesis.
+    return [count(b!) > 0 ? count(a!) : 0, count(b!), overlap(countNGrams(a!, n), countNGrams(b!, n))];
   });
 }
 

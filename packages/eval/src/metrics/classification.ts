@@ -28,10 +28,17 @@ export function f1Score<T>(predictions: readonly T[], labels: readonly T[], posi
   return predicted + present === 0 ? 0 : (2 * truePositives) / (predicted + present);
 }
 
-/** Unweighted mean of the F1 of every class that is predicted or present. */
-export function macroF1<T>(predictions: readonly T[], labels: readonly T[]): number {
+/**
+ * Unweighted mean of the F1 of every class.
+ *
+ * @param classes default: those that are predicted or present
+ */
+export function macroF1<T>(
+  predictions: readonly T[],
+  labels: readonly T[],
+  classes: readonly T[] = [...new Set([...predictions, ...labels])],
+): number {
   check(predictions, labels);
-  const classes = [...new Set([...predictions, ...labels])];
   return classes.reduce((sum, label) => sum + f1Score(predictions, labels, label), 0) / classes.length;
 }
 

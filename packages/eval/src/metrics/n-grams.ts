@@ -14,8 +14,3 @@ export function overlap(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, n
   for (const [key, count] of a) matches += Math.min(count, b.get(key) ?? 0);
   return matches;
 }
-
-/** Splits at white space, without empty parts. */
-export function words(text: string): string[] {
-  return text.split(/\s+/u).filter((word) => word !== '');
-}

@@ -1,5 +1,5 @@
 import { InvalidMetricInputError } from '../errors.js';
-import { words } from './n-grams.js';
+import { words } from '../python-text.js';
 
 /** A text and the natural log-probabilities a model gave its tokens. */
 export interface ScoredText {

@@ -1,13 +1,13 @@
-import { countNGrams, overlap, words } from './n-grams.js';
+import { words } from '../python-text.js';
+import { countNGrams, overlap } from './n-grams.js';
 
+// Letters of all languages count for the border of a word: the end of “océan” is no article.
+const ARTICLES = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 const PUNCTUATION = /[!"#$%&'()*+,\-./:;<=>?@[\\\]^_`{|}~]/gu;
 
 /** SQuAD's normalisation: lower case, no ASCII punctuation, no articles, single spaces. */
 export function normalizeAnswer(text: string): string {
-  const bare = text
-    .toLowerCase()
-    .replace(PUNCTUATION, '')
-    .replace(/\b(a|an|the)\b/gu, ' ');
+  const bare = text.toLowerCase().replace(PUNCTUATION, '').replace(ARTICLES, ' ');
   return words(bare).join(' ');
 }
 

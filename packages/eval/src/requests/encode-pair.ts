@@ -1,4 +1,5 @@
 import type { LanguageModel, ScoreRequest } from '@gpt-lineage/gpt-core';
+import { stripEnd } from '../python-text.js';
 
 /**
  * Token ids of a context and its continuation. Trailing white space of the context moves to the continuation, both are
@@ -10,9 +11,8 @@ export async function encodePair(
   context: string,
   continuation: string,
 ): Promise<ScoreRequest> {
-  const spaces = context.length - context.trimEnd().length;
-  const head = spaces > 0 ? context.slice(0, -spaces) : context;
-  const tail = spaces > 0 ? context.slice(-spaces) + continuation : continuation;
+  const head = stripEnd(context);
+  const tail = context.slice(head.length) + continuation;
   if (head === '') return { promptTokenIds: [], completionTokenIds: await model.encode(tail) };
   const whole = await model.encode(head + tail);
   const prompt = await model.encode(head);

@@ -1,3 +1,4 @@
+import { strip, stripStart } from '../python-text.js';
 import { mathAnswer } from './math-answer.js';
 import type { AnswerFilter } from './task.js';
 
@@ -16,7 +17,7 @@ function applyFilter(text: string, filter: AnswerFilter): string {
       const match = filter.pick === 'last' ? matches.at(-1) : matches[0];
       if (!match) return NO_MATCH;
       // The first group that took part, or the whole match where there is none.
-      return (match.slice(1).find((group) => group !== undefined && group !== '') ?? match[0]).trim();
+      return strip(match.slice(1).find((group) => group !== undefined && group !== '') ?? match[0]);
     }
     case 'remove':
       return filter.patterns.reduce((rest, pattern) => rest.replace(new RegExp(pattern, 'gu'), ''), text);
@@ -26,6 +27,8 @@ function applyFilter(text: string, filter: AnswerFilter): string {
       return mathAnswer(text);
     case 'trim':
       return text.trim();
+    case 'trim-start':
+      return stripStart(text);
     case 'lowercase':
       return text.toLowerCase();
     case 'first-line':

@@ -11,17 +11,17 @@ const same = (a: Doc, b: Doc) => a === b || JSON.stringify(a) === JSON.stringify
 
 /**
  * @param pool records the examples come from
- * @param sharesSplit whether the items are in the pool themselves: an item is never its own example
+ * @param leaveOut whether the items may be in the pool themselves: an item is never its own example
  * @param seed of the task's stream; lm-evaluation-harness uses 1234
  */
 export function fewShotSampler(
   task: TaskDefinition,
   pool: readonly Doc[],
   shots: number,
-  { sharesSplit, seed }: { sharesSplit: boolean; seed: number },
+  { leaveOut, seed }: { leaveOut: boolean; seed: number },
 ): FewShotSampler {
   if (shots === 0) return { examples: () => [] };
-  const needed = shots + (sharesSplit ? 1 : 0);
+  const needed = shots + (leaveOut ? 1 : 0);
   if (pool.length < needed) {
     throw new TaskError(
       task.name,
@@ -30,13 +30,13 @@ export function fewShotSampler(
   }
   if (task.fewShot?.sampler === 'first') {
     return {
-      examples: (item) => (sharesSplit ? pool.filter((doc) => !same(doc, item)) : pool).slice(0, shots),
+      examples: (item) => (leaveOut ? pool.filter((doc) => !same(doc, item)) : pool).slice(0, shots),
     };
   }
   const random = new PythonRandom(seed);
   return {
     examples(item) {
-      if (!sharesSplit) return random.sample(pool, shots);
+      if (!leaveOut) return random.sample(pool, shots);
       // One more than needed is drawn, so that the item itself can be left out.
       const drawn = random.sample(pool, shots + 1).filter((doc) => !same(doc, item));
       if (drawn.length >= shots) return drawn.slice(0, shots);

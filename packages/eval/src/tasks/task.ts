@@ -8,8 +8,17 @@ export type Doc = Readonly<Record<string, unknown>>;
 export type Field<T> = string | ((doc: Doc) => T);
 
 export interface FewShot {
-  /** Split the examples come from; default: the one that is evaluated, the item itself left out. */
+  /**
+   * Split the examples come from; default: `'train'` where the task has such a file and it is there, else the split that
+   * is evaluated.
+   */
   readonly split?: string;
+  /**
+   * Whether an item that is drawn as its own example is left out; one record more is then drawn. Always so where examples
+   * come from the evaluated split; lm-evaluation-harness also does it with training examples of tasks without a test
+   * split. Default `false`.
+   */
+  readonly leaveOut?: boolean;
   /** `'random'` (default) draws anew for each item from one seeded stream; `'first'` takes the first ones, always. */
   readonly sampler?: 'random' | 'first';
   /** Between examples, default two line ends. */
@@ -73,6 +82,8 @@ export interface MultipleChoiceTask extends TaskCommon {
   readonly classMetrics?: readonly ('f1' | 'macro_f1' | 'mcc')[];
   /** Indices of all true choices: reports `mc2`, their share of the probability. */
   readonly trueChoices?: (doc: Doc) => readonly number[];
+  /** Every choice is an accepted answer: reports `exact_match`, whether greedy decoding writes one of them. */
+  readonly anyChoice?: boolean;
 }
 
 /** Probability of one fixed continuation: accuracy (would greedy decoding write it?) and perplexity. */
@@ -103,7 +114,7 @@ export type AnswerFilter =
   | { readonly kind: 'reject'; readonly words: readonly string[] }
   /** The final answer of a worked solution: the last `\\boxed{…}`, in a spelling of its own (MATH). */
   | { readonly kind: 'math' }
-  | { readonly kind: 'trim' | 'lowercase' | 'first-line' };
+  | { readonly kind: 'trim' | 'trim-start' | 'lowercase' | 'first-line' };
 
 export type GenerationMetric = 'exact_match' | 'f1' | 'squad_exact_match' | 'rouge' | 'bleu' | 'chrf';
 

@@ -1,11 +1,12 @@
 import nunjucks from 'nunjucks';
 import { TaskError } from '../errors.js';
+import { strip } from '../python-text.js';
 import type { Doc, Field } from './task.js';
 
 // No loader: a template can only see the record it is given. Prompts are plain text, so nothing is escaped.
 const environment = new nunjucks.Environment(null, { autoescape: false, throwOnUndefined: true });
 environment.addFilter('split', (text: unknown, separator = ' ') => String(text).split(separator));
-environment.addFilter('strip', (text: unknown) => String(text).trim());
+environment.addFilter('strip', (text: unknown) => strip(String(text)));
 
 const compiled = new Map<string, nunjucks.Template>();
 

@@ -1,4 +1,4 @@
-import type { GenerationTask } from '../task.js';
+import type { Doc, GenerationTask, MultipleChoiceTask } from '../task.js';
 
 /** GSM8K (Cobbe et al. 2021): the number after `####` (strict), or the last number at all (flexible). */
 const gsm8k: GenerationTask = {
@@ -16,7 +16,7 @@ const gsm8k: GenerationTask = {
     'strict-match': [{ kind: 'regex', pattern: '#### (-?[0-9.,]+)' }],
     'flexible-extract': [{ kind: 'regex', pattern: '(-?[$0-9.,]{2,})|(-?[0-9]+)', pick: 'last' }],
   },
-  normalise: [{ kind: 'remove', patterns: [',', '\\$', '[^]*#### ', '\\.$'] }, { kind: 'lowercase' }],
+  normalise: [{ kind: 'remove', patterns: [',', '\\$', '[^]*#### ', '\\.(?=\\n?$)'] }, { kind: 'lowercase' }],
   metrics: ['exact_match'],
 };
 
@@ -46,6 +46,12 @@ const summarisation: GenerationTask = {
 
 const LANGUAGES: Record<string, string> = { en: 'English', zh: 'Chinese', de: 'German', fr: 'French' };
 
+/** `{ source, target }`, or `{ translation: { en, de } }` as WMT is published on Hugging Face. */
+function byLanguage(doc: Doc, other: string): Doc {
+  const pair = doc.translation as Record<string, string> | undefined;
+  return pair ? { source: pair.en, target: pair[other] } : doc;
+}
+
 /** A pair of languages in both directions, over files of `{ source, target }` from English. */
 const translation = (other: string): GenerationTask[] =>
   [
@@ -59,9 +65,14 @@ const translation = (other: string): GenerationTask[] =>
       version: 1,
       title: `Translation ${LANGUAGES[from!]} to ${LANGUAGES[to!]}: BLEU and chrF`,
       groups: ['translation'],
-      data: { files: { test: `translation/translation_en_${other}.jsonl.gz` } },
+      data: {
+        files: { test: `translation/translation_en_${other}.jsonl.gz` },
+        prepare: (doc) => byLanguage(doc, other),
+      },
       prompt: `${LANGUAGES[from!]} phrase: {{ ${source} }}\n${LANGUAGES[to!]} phrase:`,
       target: `{{ ${target} }}`,
+      // One space more than the separating one, as in lm-evaluation-harness.
+      fewShot: { target: ` {{ ${target} }}` },
       stop: ['\n'],
       maxTokens: 64,
       filters: { none: [{ kind: 'first-line' }, { kind: 'trim' }] },
@@ -70,33 +81,76 @@ const translation = (other: string): GenerationTask[] =>
     };
   });
 
-/** Closed-book questions (TriviaQA, Natural Questions, WebQuestions share this form). */
-const closedBook = (name: string, title: string): GenerationTask => ({
+const accepted = (doc: Doc) =>
+  (doc.answers ?? (doc.answer as { aliases?: string[] } | undefined)?.aliases ?? doc.answer) as string[];
+
+const PUNCTUATION = '[!-/:-@\\[-`{-~]';
+
+/** Closed-book questions, answered by writing; capitals and punctuation do not count. */
+const closedBook = (
+  definition: Pick<GenerationTask, 'name' | 'title'> & Partial<GenerationTask>,
+): GenerationTask => ({
   kind: 'generation',
-  name,
-  version: 1,
-  title,
+  version: 2,
   groups: ['closed_book'],
-  data: { files: { test: `${name}/test.jsonl.gz` } },
+  data: { files: { test: `${definition.name}/test.jsonl.gz`, train: `${definition.name}/train.jsonl.gz` } },
+  fewShot: { leaveOut: true },
   prompt: 'Question: {{ question }}?\nAnswer:',
-  target: (doc) =>
-    (doc.answers ?? (doc.answer as { aliases?: string[] } | undefined)?.aliases ?? doc.answer) as string[],
+  target: accepted,
   stop: ['\n', '.', ','],
   maxTokens: 24,
-  metrics: ['squad_exact_match', 'f1'],
+  filters: { none: [{ kind: 'trim-start' }] },
+  normalise: [{ kind: 'lowercase' }, { kind: 'remove', patterns: [PUNCTUATION] }],
+  metrics: ['exact_match', 'f1'],
+  ...definition,
 });
+
+/** TriviaQA (Joshi et al. 2017). */
+const triviaqa = closedBook({ name: 'triviaqa', title: 'TriviaQA, closed book' });
+
+/** Natural Questions (Kwiatkowski et al. 2019), those with short answers. */
+const naturalQuestions = closedBook({
+  name: 'nq_open',
+  title: 'Natural Questions, closed book',
+  description: 'Answer these questions:\n\n',
+  prompt: 'Q: {{ question }}?\nA:',
+  fewShot: { delimiter: '\n', leaveOut: true },
+  normalise: [
+    { kind: 'remove', patterns: ['(?<![\\p{L}\\p{N}_])(?:The |the |An |A |a |an )'] },
+    { kind: 'lowercase' },
+    { kind: 'remove', patterns: [PUNCTUATION] },
+  ],
+});
+
+/** Accepted answers without those that begin with another one: whoever writes the longer wrote the shorter. */
+function shortest(doc: Doc): Doc {
+  const kept: string[] = [];
+  for (const answer of [...accepted(doc)].sort((a, b) => (a < b ? -1 : 1)))
+    if (kept.length === 0 || !answer.startsWith(kept.at(-1)!)) kept.push(answer);
+  return { question: doc.question, choices: kept };
+}
+
+/** WebQuestions (Berant et al. 2013): right when greedy decoding writes an accepted answer. */
+const webQuestions: MultipleChoiceTask = {
+  kind: 'multiple-choice',
+  name: 'webqs',
+  version: 2,
+  title: 'WebQuestions, closed book',
+  groups: ['closed_book'],
+  data: { files: { test: 'webqs/test.jsonl.gz', train: 'webqs/train.jsonl.gz' }, prepare: shortest },
+  prompt: 'Question: {{ question }}\nAnswer:',
+  choices: (doc) => doc.choices as string[],
+  target: () => 0,
+  anyChoice: true,
+  normalisations: [],
+};
 
 export const generation = [
   gsm8k,
   gsm8kVotes,
   summarisation,
   ...['zh', 'de', 'fr'].flatMap(translation),
-  closedBook('triviaqa', 'TriviaQA, closed book'),
-  {
-    ...closedBook('nq_open', 'Natural Questions, closed book'),
-    description: 'Answer these questions:\n\n',
-    prompt: 'Q: {{ question }}?\nA:',
-    fewShot: { delimiter: '\n' },
-  },
-  closedBook('webqs', 'WebQuestions, closed book'),
+  triviaqa,
+  naturalQuestions,
+  webQuestions,
 ];

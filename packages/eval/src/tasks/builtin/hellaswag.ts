@@ -1,14 +1,12 @@
+import { capitalize, strip } from '../../python-text.js';
 import type { Doc, MultipleChoiceTask } from '../task.js';
 
 /** Brackets are left over from the WikiHow part of the data. */
 const clean = (text: string) =>
-  text
-    .trim()
+  strip(text)
     .replaceAll(' [title]', '. ')
-    .replace(/\[.*?\]/gu, '')
+    .replace(/\[[^\n]*?\]/gu, '')
     .replaceAll('  ', ' ');
-
-const capitalize = (text: string) => text.charAt(0).toUpperCase() + text.slice(1).toLowerCase();
 
 function prepare(doc: Doc): Doc {
   const activity = String(doc.activity_label);
@@ -28,7 +26,8 @@ export const hellaswag: MultipleChoiceTask = {
   name: 'hellaswag',
   version: 1,
   title: 'HellaSwag: the ending that follows, of four',
-  data: { files: { test: 'hellaswag/validation.jsonl.gz' }, prepare },
+  data: { files: { test: 'hellaswag/validation.jsonl.gz', train: 'hellaswag/train.jsonl.gz' }, prepare },
+  fewShot: { leaveOut: true },
   prompt: '{{ query }}',
   choices: (doc) => doc.endings as string[],
   target: (doc) => doc.label as number,

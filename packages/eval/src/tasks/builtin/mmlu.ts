@@ -1,3 +1,4 @@
+import { strip } from '../../python-text.js';
 import type { Doc, MultipleChoiceTask } from '../task.js';
 
 const STEM =
@@ -11,6 +12,17 @@ const OTHER =
 
 const LETTERS = ['A', 'B', 'C', 'D'];
 
+/** A row of the original CSV files, or a record of the data set's Hugging Face form, with its list and number. */
+function prepare(doc: Doc): Doc {
+  const choices = (doc.choices ?? LETTERS.map((letter) => doc[letter])) as string[];
+  const { question, answer } = doc;
+  return {
+    question,
+    ...Object.fromEntries(LETTERS.map((letter, index) => [letter, choices[index]])),
+    answer: typeof answer === 'number' ? answer : LETTERS.indexOf(String(answer).trim()),
+  };
+}
+
 function subject(name: string, group: string): MultipleChoiceTask {
   const spoken = name.replaceAll('_', ' ');
   return {
@@ -21,13 +33,14 @@ function subject(name: string, group: string): MultipleChoiceTask {
     groups: ['mmlu', `mmlu_${group}`],
     data: {
       files: { test: `mmlu/test/${name}_test.csv`, dev: `mmlu/dev/${name}_dev.csv` },
-      columns: ['question', 'A', 'B', 'C', 'D', 'answer'],
+      columns: ['question', ...LETTERS, 'answer'],
+      prepare,
     },
     description: `The following are multiple choice questions (with answers) about ${spoken}.\n\n`,
     prompt: (doc: Doc) =>
-      `${String(doc.question).trim()}\n${LETTERS.map((letter) => `${letter}. ${doc[letter]}`).join('\n')}\nAnswer:`,
+      `${strip(String(doc.question))}\n${LETTERS.map((letter) => `${letter}. ${doc[letter]}`).join('\n')}\nAnswer:`,
     choices: LETTERS,
-    target: (doc) => LETTERS.indexOf(String(doc.answer).trim()),
+    target: (doc) => doc.answer as number,
     fewShot: { split: 'dev', sampler: 'first' },
     normalisations: ['sum'],
   };

@@ -1,4 +1,9 @@
+import { WHITE_SPACE } from '../../python-text.js';
 import type { RollingTask } from '../task.js';
+
+/** A pair of brackets or quotes with white space just inside of them. */
+const padded = (open: string, close: string) =>
+  new RegExp(`\\${open}[${WHITE_SPACE}]*([^\\${close}]*?)[${WHITE_SPACE}]*\\${close}`, 'g');
 
 /** Undoes the tokenisation of WikiText: `@-@`, spaces before punctuation, heading marks. */
 export function detokenizeWikiText(text: string): string {
@@ -14,11 +19,11 @@ export function detokenizeWikiText(text: string): string {
     .replaceAll(' ! ', '! ')
     .replaceAll(' ? ', '? ')
     .replaceAll(' , ', ', ')
-    .replace(/\(\s*([^)]*?)\s*\)/gu, '($1)')
-    .replace(/\[\s*([^\]]*?)\s*\]/gu, '[$1]')
-    .replace(/\{\s*([^}]*?)\s*\}/gu, '{$1}')
-    .replace(/"\s*([^"]*?)\s*"/gu, '"$1"')
-    .replace(/'\s*([^']*?)\s*'/gu, "'$1'")
+    .replace(padded('(', ')'), '($1)')
+    .replace(padded('[', ']'), '[$1]')
+    .replace(padded('{', '}'), '{$1}')
+    .replace(padded('"', '"'), '"$1"')
+    .replace(padded("'", "'"), "'$1'")
     .replaceAll('= = = =', '====')
     .replaceAll('= = =', '===')
     .replaceAll('= =', '==')

@@ -1,3 +1,4 @@
+import { strip, stripStart } from '../../python-text.js';
 import type { Doc, MultipleChoiceTask } from '../task.js';
 
 const choices = (doc: Doc) => doc.choices as string[];
@@ -16,7 +17,7 @@ function fromLabelled(doc: Doc): Doc {
   return {
     question: typeof stem === 'object' ? stem.stem : (stem ?? doc.question_stem),
     choices: listed.map((choice) => choice.text),
-    answer: listed.findIndex((choice) => choice.label === doc.answerKey),
+    answer: listed.findIndex((choice) => choice.label === stripStart(String(doc.answerKey))),
   };
 }
 
@@ -26,7 +27,7 @@ const arc = (name: string, title: string): MultipleChoiceTask => ({
   version: 1,
   title,
   groups: ['ai2_arc'],
-  data: { files: { test: `arc/${name}.jsonl` }, prepare: fromLabelled },
+  data: { files: { test: `arc/${name}.jsonl`, train: `arc/${name}_train.jsonl` }, prepare: fromLabelled },
   prompt: 'Question: {{ question }}\nAnswer:',
   choices,
   target,
@@ -37,7 +38,7 @@ const openbookqa: MultipleChoiceTask = {
   ...arc('openbookqa', 'OpenBookQA: elementary science with a book of facts'),
   groups: [],
   data: {
-    files: { test: 'openbookqa/test.jsonl' },
+    files: { test: 'openbookqa/test.jsonl', train: 'openbookqa/train.jsonl' },
     prepare: (doc) => fromLabelled({ ...doc, question: doc.question_stem ?? doc.question }),
   },
   prompt: '{{ question }}',
@@ -48,9 +49,13 @@ const commonsenseqa: MultipleChoiceTask = {
   name: 'commonsense_qa',
   version: 1,
   title: 'CommonsenseQA: five lettered answers',
-  data: { files: { test: 'commonsense_qa/validation.jsonl.gz' }, prepare: fromLabelled },
+  data: {
+    files: { test: 'commonsense_qa/validation.jsonl.gz', train: 'commonsense_qa/train.jsonl.gz' },
+    prepare: fromLabelled,
+  },
+  fewShot: { leaveOut: true },
   prompt: (doc) =>
-    `Question: ${String(doc.question).trim()}\n${choices(doc)
+    `Question: ${strip(String(doc.question))}\n${choices(doc)
       .map((choice, index) => `${'ABCDE'[index]}. ${choice}`)
       .join('\n')}\nAnswer:`,
   choices: ['A', 'B', 'C', 'D', 'E'],
@@ -64,7 +69,8 @@ const piqa: MultipleChoiceTask = {
   name: 'piqa',
   version: 1,
   title: 'PIQA: the better of two ways to reach a goal',
-  data: { files: { test: 'piqa/validation.jsonl' } },
+  data: { files: { test: 'piqa/validation.jsonl', train: 'piqa/train.jsonl' } },
+  fewShot: { leaveOut: true },
   prompt: 'Question: {{ goal }}\nAnswer:',
   choices: (doc) => [String(doc.sol1), String(doc.sol2)],
   target: (doc) => Number(doc.label),
@@ -77,13 +83,17 @@ const winogrande: MultipleChoiceTask = {
   version: 1,
   title: 'WinoGrande: which of two names fills the blank',
   groups: ['winograd'],
-  data: { files: { test: 'winogrande/validation.jsonl' } },
+  data: { files: { test: 'winogrande/validation.jsonl', train: 'winogrande/train.jsonl' } },
+  fewShot: { leaveOut: true },
   prompt: (doc) => {
     const sentence = String(doc.sentence);
     return sentence.slice(0, sentence.indexOf('_')) + String(doc.choice);
   },
   choices: (doc) => [String(doc.option1), String(doc.option2)],
-  ending: (doc) => ` ${String(doc.sentence).split('_')[1]!.trim()}`,
+  ending: (doc) => {
+    const sentence = String(doc.sentence);
+    return ` ${strip(sentence.slice(sentence.indexOf('_') + 1))}`;
+  },
   target: (doc) => Number(doc.answer) - 1,
   normalisations: ['sum'],
 };
@@ -94,10 +104,23 @@ const storycloze: MultipleChoiceTask = {
   name: 'storycloze',
   version: 1,
   title: 'StoryCloze: the right of two endings',
-  data: { files: { test: 'storycloze/validation.csv' } },
-  prompt: (doc) => [1, 2, 3, 4].map((n) => String(doc[`InputSentence${n}`])).join(' '),
-  choices: (doc) => [String(doc.RandomFifthSentenceQuiz1), String(doc.RandomFifthSentenceQuiz2)],
-  target: (doc) => Number(doc.AnswerRightEnding) - 1,
+  data: {
+    files: { test: 'storycloze/validation.csv' },
+    // The columns of the released CSV, or their names on Hugging Face.
+    prepare: (doc) => ({
+      story: [1, 2, 3, 4]
+        .map((n) => String(doc[`InputSentence${n}`] ?? doc[`input_sentence_${n}`]))
+        .join(' '),
+      choices: [
+        String(doc.RandomFifthSentenceQuiz1 ?? doc.sentence_quiz1),
+        String(doc.RandomFifthSentenceQuiz2 ?? doc.sentence_quiz2),
+      ],
+      answer: Number(doc.AnswerRightEnding ?? doc.answer_right_ending) - 1,
+    }),
+  },
+  prompt: '{{ story }}',
+  choices,
+  target,
 };
 
 /** TruthfulQA, single true answer (Lin et al. 2022), with the six examples the paper always shows. */
@@ -127,6 +150,13 @@ const answersOf = (text: unknown) =>
     .map((answer) => answer.trim())
     .filter((answer) => answer !== '');
 
+/** The multiple-choice form on Hugging Face: choices with 1 for true and 0 for false. */
+function labelled(question: unknown, targets: unknown): Doc {
+  const { choices: texts, labels } = targets as { choices: string[]; labels: number[] };
+  const right = labels.flatMap((label, index) => (label === 1 ? index : []));
+  return { question, choices: texts, right, answer: right[0] ?? 0 };
+}
+
 const truthfulqa: MultipleChoiceTask = {
   kind: 'multiple-choice',
   name: 'truthfulqa_mc1',
@@ -135,11 +165,14 @@ const truthfulqa: MultipleChoiceTask = {
   groups: ['truthfulqa'],
   data: {
     files: { test: 'truthfulqa/TruthfulQA.csv' },
-    prepare: (doc) => ({
-      question: doc.Question,
-      choices: [String(doc['Best Answer']).trim(), ...answersOf(doc['Incorrect Answers'])],
-      answer: 0,
-    }),
+    prepare: (doc) =>
+      doc.mc1_targets === undefined
+        ? {
+            question: doc.Question,
+            choices: [String(doc['Best Answer']).trim(), ...answersOf(doc['Incorrect Answers'])],
+            answer: 0,
+          }
+        : labelled(doc.question, doc.mc1_targets),
   },
   prompt: (doc) => `${TRUTHFUL_PREAMBLE}Q: ${doc.question}\nA:`,
   choices,
@@ -156,12 +189,14 @@ const truthfulqaAll: MultipleChoiceTask = {
   data: {
     files: { test: 'truthfulqa/TruthfulQA.csv' },
     prepare: (doc) => {
+      if (doc.mc2_targets !== undefined) return labelled(doc.question, doc.mc2_targets);
       const right = [...new Set([String(doc['Best Answer']).trim(), ...answersOf(doc['Correct Answers'])])];
       const wrong = [...new Set(answersOf(doc['Incorrect Answers']))];
-      return { question: doc.Question, choices: [...right, ...wrong], right: right.length, answer: 0 };
+      const all = [...right, ...wrong];
+      return { question: doc.Question, choices: all, right: right.map((_, index) => index), answer: 0 };
     },
   },
-  trueChoices: (doc) => Array.from({ length: Number(doc.right) }, (_, index) => index),
+  trueChoices: (doc) => doc.right as number[],
   normalisations: [],
 };
 

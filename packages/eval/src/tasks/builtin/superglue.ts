@@ -1,6 +1,5 @@
+import { slice, strip, words } from '../../python-text.js';
 import type { Doc, MultipleChoiceTask } from '../task.js';
-
-const text = (value: unknown) => String(value).trim();
 
 /** `true`/`false`, `0`/`1` or `"true"`/`"false"`: the public files differ. */
 const truth = (value: unknown): number =>
@@ -18,7 +17,8 @@ const task = (
   kind: 'multiple-choice',
   version: 1,
   groups: ['super_glue'],
-  data: { files: { test: `${definition.name}/validation.jsonl` } },
+  data: { files: { test: `${definition.name}/validation.jsonl`, train: `${definition.name}/train.jsonl` } },
+  fewShot: { leaveOut: true },
   normalisations: ['sum'],
   ...definition,
 });
@@ -57,32 +57,42 @@ const wic = task({
   name: 'wic',
   title: 'WiC: is a word used in one sense in two sentences?',
   prompt: (doc) =>
-    `Sentence 1: ${doc.sentence1}\nSentence 2: ${doc.sentence2}\nQuestion: Is the word '${String(doc.sentence1).slice(Number(doc.start1), Number(doc.end1))}' used in the same way in the two sentences above?\nAnswer:`,
+    `Sentence 1: ${doc.sentence1}\nSentence 2: ${doc.sentence2}\nQuestion: Is the word '${slice(String(doc.sentence1), Number(doc.start1), Number(doc.end1))}' used in the same way in the two sentences above?\nAnswer:`,
   choices: ['no', 'yes'],
   target: (doc) => truth(doc.label),
 });
 
 const withoutCapital = (sentence: unknown) => {
-  const plain = String(sentence);
-  return plain.charAt(0).toLowerCase() + plain.slice(1);
+  const [first = '', ...rest] = String(sentence);
+  return first.toLowerCase() + rest.join('');
 };
 
-/** Choice of plausible alternatives (Roemmele et al. 2011): what was the cause, what the effect? */
+/**
+ * Choice of plausible alternatives (Roemmele et al. 2011): what was the cause, what the effect? The choices begin with a
+ * space after the one that separates them from the prompt, as in lm-evaluation-harness.
+ */
 const copa = task({
   name: 'copa',
   title: 'COPA: the likelier cause or effect',
-  prompt: (doc) => `${text(doc.premise).slice(0, -1)} ${doc.question === 'cause' ? 'because' : 'therefore'}`,
-  choices: (doc) => [withoutCapital(doc.choice1), withoutCapital(doc.choice2)],
+  prompt: (doc) =>
+    `${slice(strip(String(doc.premise)), 0, -1)} ${doc.question === 'cause' ? 'because' : 'therefore'}`,
+  choices: (doc) => [` ${withoutCapital(doc.choice1)}`, ` ${withoutCapital(doc.choice2)}`],
   target: (doc) => Number(doc.label),
 });
 
-/** The passage of a Winograd question with its pronoun starred. */
+/** The passage of a Winograd question with its pronoun starred, without the spaces of a tokenised text. */
 function starred(doc: Doc): string {
   const { span2_index: at, span2_text: pronoun } = spans(doc);
-  const words = String(doc.text).split(' ');
-  const before = words.slice(0, at).join(' ');
-  const after = words.slice(at).join(' ').slice(String(pronoun).length);
-  return `${before ? `${before} ` : ''}*${pronoun}*${after}`;
+  const passage = String(doc.text);
+  const before = words(passage).slice(0, at).join(' ');
+  const after = passage.slice(before.length + pronoun.length + 1);
+  return `${before} *${pronoun}*${after}`
+    .replaceAll(" n't", "n't")
+    .replaceAll(' )', ')')
+    .replaceAll('( ', '(')
+    .replaceAll('" ', '"')
+    .replaceAll(' "', '"')
+    .replace(/ (['.,])/gu, '$1');
 }
 
 const spans = (doc: Doc) =>

@@ -1,33 +1,36 @@
+import { slice, words } from '../../python-text.js';
 import type { Doc, MultipleChoiceTask } from '../task.js';
 
 const POSSESSIVES = new Set(['my', 'his', 'her', 'our', 'their']);
-const DETERMINERS = new Set(['a', 'an', 'the', 'my', 'his', 'her', 'our', 'their', 'your', 'its']);
+const CAPITALISED = new Set('A An The She He It They My His Her Their'.split(' '));
 
-/** An option as it reads in the pronoun's place: its determiner in lower case, possessive where the pronoun is. */
-function inPlace(option: string, pronoun: string, atBeginning: boolean): string {
-  const [first, ...rest] = option.split(' ');
-  const start = !atBeginning && DETERMINERS.has(first!.toLowerCase()) ? first!.toLowerCase() : first!;
-  const phrase = [start, ...rest].join(' ');
-  return POSSESSIVES.has(pronoun.toLowerCase()) ? `${phrase}'s` : phrase;
+/** An option as it reads in the pronoun's place: its first word in lower case, possessive where the pronoun is. */
+function inPlace(option: string, pronoun: string, beginsSentence: boolean): string {
+  const phrase = POSSESSIVES.has(pronoun.toLowerCase()) ? `${option}'s` : option;
+  const [first = ''] = words(phrase);
+  return !beginsSentence && CAPITALISED.has(first) ? phrase.replaceAll(first, first.toLowerCase()) : phrase;
 }
 
 function prepare(doc: Doc): Doc {
-  const [text, pronoun, at] = [String(doc.text), String(doc.pronoun), Number(doc.pronoun_loc)];
+  const [pronoun, at] = [String(doc.pronoun), Number(doc.pronoun_loc)];
+  const text = String(doc.text).replaceAll('  ', ' ');
+  const beginsSentence = Array.from(text).at(at - 2) === '.';
   return {
-    before: text.slice(0, at),
-    after: text.slice(at + pronoun.length).trim(),
-    options: (doc.options as string[]).map((option) =>
-      inPlace(option, pronoun, at === 0 || text[at - 2] === '.'),
-    ),
+    before: slice(text, 0, at),
+    after: slice(text, at + pronoun.length),
+    options: (doc.options as string[]).map((option) => inPlace(option, pronoun, beginsSentence)),
     label: Number(doc.label),
   };
 }
 
-/** The Winograd schemas (Levesque et al. 2012), partial evaluation (Trinh and Le 2018), as GPT-2 and GPT-3 report them. */
+/**
+ * The Winograd schemas (Levesque et al. 2012), partial evaluation (Trinh and Le 2018), as GPT-2 and GPT-3 report them.
+ * What follows the pronoun begins with a space of its own after the separating one, as in lm-evaluation-harness.
+ */
 export const wsc273: MultipleChoiceTask = {
   kind: 'multiple-choice',
   name: 'wsc273',
-  version: 1,
+  version: 2,
   title: 'Winograd schemas: which noun the pronoun stands for',
   groups: ['winograd'],
   data: { files: { test: 'winograd/wsc273.jsonl' }, prepare },

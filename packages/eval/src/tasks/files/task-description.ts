@@ -12,7 +12,7 @@ const filter = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('remove'), patterns: z.array(z.string()) }),
   z.strictObject({ kind: z.literal('reject'), words: z.array(z.string()) }),
-  z.strictObject({ kind: z.enum(['math', 'trim', 'lowercase', 'first-line']) }),
+  z.strictObject({ kind: z.enum(['math', 'trim', 'trim-start', 'lowercase', 'first-line']) }),
 ]);
 
 /** A list: of templates, the list in a field of the record, or a text cut at a separator. */
@@ -39,6 +39,7 @@ const common = {
   fewShot: z
     .strictObject({
       split: z.string().optional(),
+      leaveOut: z.boolean().optional(),
       sampler: z.enum(['random', 'first']).optional(),
       delimiter: z.string().optional(),
       prompt: template.optional(),
