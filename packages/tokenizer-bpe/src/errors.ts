@@ -51,3 +51,22 @@ export class TokenizerFileError extends GptLineageError {
 export class TrainingAbortedError extends GptLineageError {
   readonly code = 'tokenizer/aborted';
 }
+
+/** Another process writes to this folder. */
+export class FolderInUseError extends GptLineageError {
+  readonly code = 'folder/in-use';
+  /** Number of that process, when its lock says it. */
+  readonly pid: number | undefined;
+
+  constructor(
+    folder: string,
+    owner: { readonly pid: number; readonly host: string } | undefined,
+    lock: string,
+  ) {
+    const who = owner ? `process ${owner.pid} on ${owner.host}` : 'another process';
+    super(
+      `${folder} is in use by ${who}: wait for it, choose another folder, or delete ${lock} if it is gone`,
+    );
+    this.pid = owner?.pid;
+  }
+}

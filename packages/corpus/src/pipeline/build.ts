@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { lockFolder } from '@gpt-lineage/tokenizer-bpe';
 import { writeFileAtomic } from '../atomic-file.js';
 import { splitEvaluationSets } from '../decontaminate/evaluation-split.js';
 import { ConfigError } from '../errors.js';
@@ -40,7 +41,7 @@ const bandsPerTask = 3;
 /** Raise when a stage writes other bytes for the same input. */
 const algorithmVersion = 1;
 
-/** Runs all stages that are not done yet and writes the manifest. */
+/** Runs all stages that are not done yet and writes the manifest. @throws {FolderInUseError} another process builds there */
 export async function build(
   userConfig: unknown,
   options: BuildOptions,
@@ -62,12 +63,14 @@ export async function build(
     throw new ConfigError('workers', `must be a positive integer, received ${workers}`);
   }
   if (options.executor || workers > 1) requirePlainConfig(config, options.executor ? 'executor' : 'workers');
+  const lock = lockFolder(outputDirectory);
   const executor = options.executor ?? (workers > 1 ? threadExecutor(workers) : inlineExecutor());
   try {
     const manifest = await new Build(context, executor, emit).run();
     emit({ type: 'done', manifest });
     return manifest;
   } finally {
+    lock.release();
     if (!options.executor) await executor.close();
   }
 }

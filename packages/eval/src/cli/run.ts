@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { writeFileAtomic } from '@gpt-lineage/gpt-core/node';
+import { type FolderLock, lockFolder, writeFileAtomic } from '@gpt-lineage/gpt-core/node';
 import type { Command } from 'commander';
 import { contaminationFromCorpus } from '../contamination/check-contamination.js';
 import { type ContaminationReport, parseContaminationReport } from '../contamination/contamination-report.js';
@@ -80,6 +80,11 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const tasks: (string | TaskDefinition)[] = [...flags.tasks, ...own.flat()];
   resolveTasks(tasks); // names a wrong task before a large model is read
   const contamination = await readContamination(flags, tasks);
+  let lock: FolderLock | undefined;
+  if (flags.output !== undefined) {
+    await mkdir(flags.output, { recursive: true });
+    lock = lockFolder(flags.output);
+  }
   const loaded = await loadModel(flags);
   let judge: LoadedModel | undefined;
   let executor: BatchExecutor | undefined;
@@ -121,6 +126,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     await executor?.close?.();
     judge?.dispose();
     loaded.dispose();
+    lock?.release();
   }
 }
 

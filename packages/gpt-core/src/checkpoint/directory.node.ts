@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commitSave, finishSave } from '@gpt-lineage/tokenizer-bpe';
+import {
+  commitSave,
+  FolderInUseError,
+  type FolderLock,
+  finishSave,
+  lockFolder,
+} from '@gpt-lineage/tokenizer-bpe';
 import type { SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
 import {
   openSafetensors,
@@ -43,13 +49,20 @@ export async function directoryReader(path: string): Promise<CheckpointReader> {
 const indexName = 'model.safetensors.index.json';
 const weightsName = 'model.safetensors';
 
+/** Writes a checkpoint, and files of one's own beside it, as one save. */
+export interface DirectoryWriter extends CheckpointWriter {
+  writeTensors(name: string, tensors: Record<string, SafetensorsInput>): Promise<void>;
+  commit(): Promise<void>;
+}
+
 /**
  * Every file is written and flushed under a temporary name; `commit` renames them together, so that a process killed
  * at any moment leaves one whole save.
  *
  * @throws {CheckpointError} the folder cannot be made or written to
+ * @throws {FolderInUseError} another process writes there
  */
-export async function directoryWriter(path: string): Promise<CheckpointWriter> {
+export async function directoryWriter(path: string): Promise<DirectoryWriter> {
   const renames: Record<string, string> = {};
   const removals: string[] = [];
   const guarded = async <T>(name: string, write: () => Promise<T>): Promise<T> => {
@@ -57,15 +70,19 @@ export async function directoryWriter(path: string): Promise<CheckpointWriter> {
       return await write();
     } catch (cause) {
       for (const temporary of Object.keys(renames)) await rm(join(path, temporary), { force: true });
+      lock.release();
       throw new CheckpointError(join(path, name), `cannot be written (${(cause as Error).message})`, {
         cause,
       });
     }
   };
+  let lock: FolderLock;
   try {
     await mkdir(path, { recursive: true });
+    lock = lockFolder(path);
     await finishSave(path);
   } catch (cause) {
+    if (cause instanceof FolderInUseError) throw cause;
     throw new CheckpointError(path, `the folder cannot be created (${(cause as Error).message})`, { cause });
   }
   /** Where to write what will be called `name`. */
@@ -77,6 +94,8 @@ export async function directoryWriter(path: string): Promise<CheckpointWriter> {
   return {
     path,
     writeText: (name, text) => guarded(name, () => flushed(pathFor(name), text)),
+    writeTensors: (name, tensors) =>
+      guarded(name, () => writeSafetensorsFile(pathFor(name), tensors, { metadata: { format: 'pt' } })),
     writeWeights: (tensors, metadata, maxShardBytes) =>
       guarded(weightsName, async () => {
         const shards = maxShardBytes === undefined ? [tensors] : shardsOf(tensors, maxShardBytes);
@@ -99,7 +118,10 @@ export async function directoryWriter(path: string): Promise<CheckpointWriter> {
         const weights = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
         removals.push(...(await readdir(path)).filter((file) => weights.test(file) && !written.has(file)));
       }),
-    commit: () => guarded('config.json', () => commitSave(path, { renames, removals })),
+    commit: async () => {
+      await guarded('config.json', () => commitSave(path, { renames, removals }));
+      lock.release();
+    },
   };
 }
 

@@ -30,9 +30,10 @@ export function joinWorkers(flags: SessionFlags): Cluster | undefined {
   return joinCluster({ workers: workers.split(','), index: workerIndex });
 }
 
-/** Says early that a folder is taken. @throws {UsageError} */
+/** Says early that a folder is taken. @throws {UsageError} @throws {FolderInUseError} */
 export async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void> {
   const keeps = (flags.workerIndex ?? 0) === 0;
+  if (keeps) run.requireFree();
   if (flags.overwrite || flags.resume || !keeps || !(await run.holdsRun())) return;
   throw new UsageError(`${run.path} already holds a run: add --resume to go on, --overwrite to start anew.`);
 }
@@ -83,6 +84,7 @@ export async function runSession(
     removeHandlers();
     progress?.close();
     for (const log of logs) await log.close();
+    directory.close();
   }
   if (progress) {
     const chart = lossChart(losses);

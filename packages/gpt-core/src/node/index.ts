@@ -1,8 +1,10 @@
 export { expandInputs, readRecords, wordsOf } from '@gpt-lineage/corpus';
+export { FolderInUseError, type FolderLock, lockFolder } from '@gpt-lineage/tokenizer-bpe';
+export { type DirectoryWriter, directoryWriter } from '../checkpoint/directory.node.js';
 export { writeFileAtomic } from './atomic-files.js';
 export { abortOnInterrupt } from './interrupt.js';
 export { loadLoRA } from './load-lora.js';
 export { jsonlLog, type MetricsLog, readJsonlLog, tensorBoardLog } from './metrics-log.js';
 export { RunDirectory, type RunDirectoryOptions, readCheckpoint } from './run-directory.js';
 export { type ShardSource, type ShardSourceOptions, shardSource } from './shard-source.js';
-export { readTensorFile, writeTensorFile } from './task-files.js';
+export { readTensorFile, tensorInputs } from './task-files.js';

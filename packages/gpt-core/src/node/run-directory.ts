@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { FolderInUseError, type FolderLock, lockFolder, requireUnlocked } from '@gpt-lineage/tokenizer-bpe';
 import { writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TokenBatch } from '../data/token-batch.js';
@@ -44,12 +45,14 @@ export interface RunDirectoryOptions {
  * ```
  *
  * A checkpoint folder is written under a temporary name, flushed and renamed: a process killed at any moment
- * leaves the previous checkpoint, never half of one.
+ * leaves the previous checkpoint, never half of one. From `open` to `close`, or to the end of the process, no other
+ * process can open it.
  */
 export class RunDirectory implements CheckpointStore {
   readonly path: string;
   readonly #keepLast: number;
   readonly #checkpoints: string;
+  #lock: FolderLock | undefined;
 
   constructor(path: string, options: RunDirectoryOptions = {}) {
     this.path = path;
@@ -58,17 +61,17 @@ export class RunDirectory implements CheckpointStore {
   }
 
   /**
-   * Makes the folder, checks that it can be written to and clears what killed processes left.
+   * Makes the folder, checks that it can be written to, locks it and clears what killed processes left.
    *
    * @throws {CheckpointError} when the folder cannot be made or written to
+   * @throws {FolderInUseError} when another process trains there
    */
   async open(): Promise<void> {
     try {
       await mkdir(this.#checkpoints, { recursive: true });
-      const probe = join(this.path, `.tmp-probe-${process.pid}`);
-      await writeFile(probe, '');
-      await rm(probe);
+      this.#lock ??= lockFolder(this.path);
     } catch (cause) {
+      if (cause instanceof FolderInUseError) throw cause;
       const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
       throw new CheckpointError(this.path, `the folder cannot be written (${code}); choose another one.`, {
         cause,
@@ -76,6 +79,17 @@ export class RunDirectory implements CheckpointStore {
     }
     for (const directory of [this.path, this.#checkpoints, join(this.path, 'batches')])
       await removeTemporaries(directory);
+  }
+
+  /** Lets other processes have the folder. */
+  close(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /** @throws {FolderInUseError} when another process trains there; the folder need not exist */
+  requireFree(): void {
+    requireUnlocked(this.path);
   }
 
   /** Where the events of the run are logged. */
@@ -99,8 +113,9 @@ export class RunDirectory implements CheckpointStore {
   /** Opens the folder for a run with these settings. @param afresh deletes what a run before it left */
   async begin(settings: object, afresh: boolean): Promise<void> {
     const old = ['checkpoints', 'batches', 'tensorboard', SETTINGS_FILE, BEST_FILE, METRICS_FILE];
-    if (afresh) for (const name of old) await rm(join(this.path, name), { recursive: true, force: true });
     await this.open();
+    if (afresh) for (const name of old) await rm(join(this.path, name), { recursive: true, force: true });
+    await mkdir(this.#checkpoints, { recursive: true });
     await writeFileAtomic(this.settingsFile, `${JSON.stringify(settings, null, 2)}\n`);
   }
 

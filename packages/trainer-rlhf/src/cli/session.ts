@@ -71,6 +71,7 @@ export async function runSession(
     removeHandlers();
     progress?.close();
     for (const log of logs) await log.close();
+    directory.close();
   }
   if (aborted) process.exitCode = 130;
   else if (progress) process.stdout.write(`model saved in ${settings.out}\n`);
@@ -92,6 +93,7 @@ async function openRun(
 }
 
 async function refuseTaken(run: RunDirectory, flags: SessionFlags): Promise<void> {
+  run.requireFree();
   const exists = await run.holdsRun();
   if (flags.resume && !exists)
     throw new UsageError(`${run.path} holds no run to resume: check --out, or start one without --resume.`);
