@@ -75,6 +75,17 @@ export class TokenizerMismatchError extends GptLineageError {
   }
 }
 
+/** A model gave numbers that mean nothing: its weights hold NaN or infinities, or are so large that they overflow. */
+export class NonFiniteError extends GptLineageError {
+  readonly code = 'gpt-core/non-finite';
+
+  constructor(what: string) {
+    super(
+      `${what} are not finite numbers: the weights are those of a run that diverged, or damaged; load an earlier checkpoint.`,
+    );
+  }
+}
+
 /** The model was disposed before this call. */
 export class DisposedError extends GptLineageError {
   readonly code = 'gpt-core/disposed';

@@ -52,6 +52,7 @@ export {
   GptLineageError,
   InvalidArgumentError,
   InvalidConfigError,
+  NonFiniteError,
   TokenizationError,
   TokenizerMismatchError,
 } from './errors.js';

@@ -117,9 +117,8 @@ export class TaskModel implements TrainableModel {
 
   /** Writes the model as a Hugging Face directory, with `task.json` and `head.safetensors` beside it. */
   async save(directory: string): Promise<void> {
-    const { writeTaskFiles } = await import('../node/task-files.js');
-    await this.gpt.save(directory);
-    await writeTaskFiles(directory, this.definition, this.#head);
+    const { saveTaskModel } = await import('../node/task-files.js');
+    await saveTaskModel(directory, this.gpt, this.definition, this.#head);
   }
 
   /** Takes over the weights of a saved task model. */

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../errors.js';
+import { InvalidArgumentError, NonFiniteError } from '../errors.js';
 import { Random } from '../model/random.js';
 import type { Tokenizer } from '../tokenization/tokenizer.js';
 import type { TokenConstraint } from './json-constraint.js';
@@ -93,10 +93,15 @@ export class Sequence implements LogitsContext {
     return scores;
   }
 
-  /** Draws the next token. */
+  /**
+   * Draws the next token.
+   *
+   * @throws {NonFiniteError}
+   */
   choose(scores: Float32Array): number {
     const tokenId = this.#options.greedy ? argmax(scores) : inverseCdf(scores, this.#random.uniform());
     if (tokenId >= 0) return tokenId;
+    if (scores.some(Number.isNaN)) throw new NonFiniteError('Logits');
     throw new InvalidArgumentError(
       'logitsProcessors',
       'all removed',
@@ -109,10 +114,15 @@ export class Sequence implements LogitsContext {
     return this.#random.uniform();
   }
 
-  /** Takes a token over, and finds out whether it ends the sequence. */
+  /**
+   * Takes a token over, and finds out whether it ends the sequence.
+   *
+   * @throws {NonFiniteError}
+   */
   push(tokenId: number, logits: Float32Array): GeneratedToken {
     const { logprobs, eosTokenIds, maxTokens, stoppingCriteria } = this.#options;
     const normalizer = logSumExp(logits);
+    if (!Number.isFinite(normalizer)) throw new NonFiniteError('Logits');
     const logProb = logits[tokenId]! - normalizer;
     const topLogProbs =
       logprobs === undefined

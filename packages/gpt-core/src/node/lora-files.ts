@@ -1,10 +1,10 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
+import { finishSave } from '@gpt-lineage/tokenizer-bpe';
 import { z } from 'zod';
+import { directoryWriter } from '../checkpoint/directory.node.js';
 import { CheckpointError } from '../errors.js';
 import type { LoRA, LoRAFactors, LoRAOptions } from '../lora/lora.js';
-import { writeFileAtomic } from './atomic-files.js';
 import { readTensorFile } from './task-files.js';
 
 const CONFIG_FILE = 'adapter_config.json';
@@ -29,6 +29,7 @@ const schema = z.looseObject({
 export async function readLoRAFactors(
   directory: string,
 ): Promise<{ factors: Map<string, LoRAFactors>; options: LoRAOptions }> {
+  await finishSave(directory);
   const config = await readConfig(directory);
   const tensors = await readTensorFile(join(directory, WEIGHTS_FILE));
   const factors = new Map<string, LoRAFactors>();
@@ -75,7 +76,7 @@ export async function readLoRAFactors(
 /** Writes a PEFT adapter folder. */
 export async function saveLoRA(lora: LoRA, directory: string): Promise<void> {
   const { rank, alpha, dropout, targetModules, rankStabilized } = lora.options;
-  await mkdir(directory, { recursive: true });
+  const writer = await directoryWriter(directory);
   const entries = [];
   for (const [name, variable] of lora.variables) {
     const [rows, columns] = variable.shape as [number, number];
@@ -88,9 +89,7 @@ export async function saveLoRA(lora: LoRA, directory: string): Promise<void> {
       },
     ] as const);
   }
-  await writeSafetensorsFile(join(directory, WEIGHTS_FILE), Object.fromEntries(entries), {
-    metadata: { format: 'pt' },
-  });
+  await writer.writeTensors(WEIGHTS_FILE, Object.fromEntries(entries));
   const config = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -108,11 +107,8 @@ export async function saveLoRA(lora: LoRA, directory: string): Promise<void> {
     modules_to_save: null,
     init_lora_weights: true,
   };
-  await writeFileAtomic(join(directory, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`).catch(
-    (cause: Error) => {
-      throw new CheckpointError(directory, `cannot be written (${cause.message})`, { cause });
-    },
-  );
+  await writer.writeText(CONFIG_FILE, `${JSON.stringify(config, null, 2)}\n`);
+  await writer.commit();
 }
 
 async function readConfig(directory: string): Promise<z.infer<typeof schema>> {

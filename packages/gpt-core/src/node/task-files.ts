@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSafetensors, writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
+import type { SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
+import { openSafetensors } from '@gpt-lineage/vision-clip/safetensors/node';
 import type * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { directoryWriter } from '../checkpoint/directory.node.js';
 import { CheckpointError } from '../errors.js';
 import { taskKinds } from '../finetuning/task-inputs.js';
 import type { TaskDefinition } from '../finetuning/task-model.js';
+import type { GPT } from '../model/gpt.js';
 import type { StateTensors } from '../training/checkpoint-store.js';
-import { writeFileAtomic } from './atomic-files.js';
 
 const TASK_FILE = 'task.json';
 const HEAD_FILE = 'head.safetensors';
@@ -43,13 +45,17 @@ export async function readTaskFiles(
   };
 }
 
-export async function writeTaskFiles(
+/** Writes a task model: weights, head and task as one save. @throws {CheckpointError} */
+export async function saveTaskModel(
   directory: string,
+  gpt: GPT,
   definition: TaskDefinition,
   head: ReadonlyMap<string, tf.Variable>,
 ): Promise<void> {
-  await writeTensorFile(join(directory, HEAD_FILE), head);
-  await writeFileAtomic(join(directory, TASK_FILE), `${JSON.stringify(definition, null, 2)}\n`);
+  const writer = await directoryWriter(directory);
+  await writer.writeTensors(HEAD_FILE, tensorInputs(head));
+  await writer.writeText(TASK_FILE, `${JSON.stringify(definition, null, 2)}\n`);
+  await gpt.save(writer);
 }
 
 /** Every tensor of a safetensors file. @throws {CheckpointError} */
@@ -70,15 +76,11 @@ export async function readTensorFile(path: string): Promise<StateTensors> {
   }
 }
 
-/** Writes variables as float32 under their names. */
-export async function writeTensorFile(
-  path: string,
-  tensors: ReadonlyMap<string, tf.Tensor>,
-  metadata: Record<string, string> = { format: 'pt' },
-): Promise<void> {
+/** Variables as float32 under their names, read when they are written. */
+export function tensorInputs(tensors: ReadonlyMap<string, tf.Tensor>): Record<string, SafetensorsInput> {
   const entries = [...tensors].map(([name, tensor]) => [
     name,
     { dtype: 'F32' as const, shape: tensor.shape, data: async () => (await tensor.data()) as Float32Array },
   ]);
-  await writeSafetensorsFile(path, Object.fromEntries(entries), { metadata });
+  return Object.fromEntries(entries);
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { InvalidArgumentError } from '../errors.js';
+import { InvalidArgumentError, NonFiniteError } from '../errors.js';
 import { EagerSession } from '../generation/eager-session.js';
 import type { Prompt } from '../generation/generate.js';
 import type { CompletionScore, ScoreRequest } from '../language-model/language-model.js';
@@ -246,6 +246,7 @@ async function collect(
     const isGreedy = greedy.subarray(at, at + targets.length).every((flag) => flag === 1);
     at += targets.length;
     const logLikelihood = tokenLogProbs.reduce((sum, value) => sum + value, 0);
+    if (Number.isNaN(logLikelihood)) throw new NonFiniteError('Logits');
     results[index] = { logLikelihood, tokenLogProbs, isGreedy };
   }
 }

@@ -56,10 +56,11 @@ export class ScalarHeadModel implements TrainableModel {
 
   /** Writes a Hugging Face directory with `scalar_head.safetensors` beside the weights. */
   async save(directory: string): Promise<void> {
-    const { writeTensorFile } = await import('@gpt-lineage/gpt-core/node');
-    await this.gpt.save(directory);
+    const { directoryWriter, tensorInputs } = await import('@gpt-lineage/gpt-core/node');
+    const writer = await directoryWriter(directory);
     const head = new Map([HEAD, BIAS].map((name) => [name, this.variables.get(name)!]));
-    await writeTensorFile(`${directory}/${FILE}`, head);
+    await writer.writeTensors(FILE, tensorInputs(head));
+    await this.gpt.save(writer);
   }
 
   /** Takes over the weights of a saved one. */
