@@ -4,7 +4,6 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { initCompute } from '@gpt-lineage/compute';
 import { GptLineageError } from '@gpt-lineage/gpt-core';
 import { mutate } from './mutate.mjs';
 import { readers, removeFolder } from './readers.mjs';
@@ -38,11 +37,9 @@ async function attempt(read, bytes) {
   return took > LONGEST_MS ? `took ${Math.round(took)} ms` : undefined;
 }
 
-/** @returns one line for each reader: inputs tried, and what broke it */
-export async function fuzz({ runs, seed, only }) {
-  await initCompute({ prefer: 'cpu' });
+/** Yields one line for each reader: inputs tried, and what broke it. */
+export async function* fuzz({ runs, seed, only }) {
   const folder = mkdtempSync(join(tmpdir(), 'gpt-lineage-hostile-'));
-  const lines = [];
   try {
     for (const [name, { good, read }] of Object.entries(await readers(folder))) {
       if (only && !name.includes(only)) continue;
@@ -57,10 +54,9 @@ export async function fuzz({ runs, seed, only }) {
         if (!failures.has(kind)) keep(name, bytes);
         failures.set(kind, { count: (failures.get(kind)?.count ?? 0) + 1, failure });
       }
-      lines.push({ name, inputs: runs + inputs.length, failures: [...failures.values()] });
+      yield { name, inputs: runs + inputs.length, failures: [...failures.values()] };
     }
   } finally {
     removeFolder(folder);
   }
-  return lines;
 }

@@ -39,6 +39,7 @@ function writeAndKill(name, path, from, killAfter) {
 async function killWriter(name, path, { kills, seed }) {
   const draw = random(seed + name.length);
   const failures = [];
+  const { read } = await writers[name]();
   let next = 0;
   for (let kill = 0; kill < kills; kill++) {
     const killAfter = draw(3) === 0 ? draw(20) : draw(400);
@@ -49,7 +50,7 @@ async function killWriter(name, path, { kills, seed }) {
     }
     if (acknowledged < 0) continue; // killed before the first version stood
     try {
-      const found = await writers[name].read(path);
+      const found = await read(path);
       // The one begun last may have been finished; nothing acknowledged may be lost.
       if (found !== acknowledged && found !== acknowledged + 1)
         failures.push(
@@ -94,9 +95,8 @@ function fillDisk(name, path, kilobytes) {
   return stdout ? { crash: `exit ${status}: ${stderr.slice(-300)}` } : undefined;
 }
 
-/** @returns one entry for each writer */
-export async function killWriters({ kills, seed, only }) {
-  const lines = [];
+/** Yields one entry for each writer. */
+export async function* killWriters({ kills, seed, only }) {
   for (const name of Object.keys(writers)) {
     if (only && !name.includes(only)) continue;
     const folder = mkdtempSync(join(tmpdir(), 'gpt-lineage-kill-'));
@@ -110,14 +110,13 @@ export async function killWriters({ kills, seed, only }) {
       else if (full && !full.typed) failures.push(`full disk: an error without a type: ${full.message}`);
       else if (full && full.version > 0 && full.found !== full.version - 1)
         failures.push(`full disk: version ${full.version - 1} was written, then ${full.found} is there`);
-      lines.push({
+      yield {
         name,
         kills: `${kills} kills${full ? ', a full disk' : ' (full disk skipped: no namespaces here)'}`,
         failures,
-      });
+      };
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   }
-  return lines;
 }

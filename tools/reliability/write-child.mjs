@@ -1,12 +1,11 @@
 // Writes versions until it is killed, or until the disk is full: then what stands there must be the last one
 // acknowledged.
-import { initCompute } from '@gpt-lineage/compute';
-import { GptLineageError } from '@gpt-lineage/gpt-core';
+import { GptLineageError } from '@gpt-lineage/tokenizer-bpe';
 import { writers } from './writers.mjs';
 
 const [name, path, from, mode] = process.argv.slice(2);
-await initCompute({ prefer: 'cpu' });
-const { write } = await writers[name].open(path);
+const writer = await writers[name]();
+const { write } = await writer.open(path);
 const say = (line) => new Promise((done) => process.stdout.write(`${line}\n`, done));
 
 for (let version = Number(from); ; version++) {
@@ -15,7 +14,7 @@ for (let version = Number(from); ; version++) {
     await write(version);
   } catch (error) {
     const typed = GptLineageError.isInstance(error);
-    const found = version === 0 ? -1 : await writers[name].read(path).catch((reason) => `${reason.message}`);
+    const found = version === 0 ? -1 : await writer.read(path).catch((reason) => `${reason.message}`);
     await say(
       `failed ${JSON.stringify({ typed, message: error.message, code: error.code, version, found })}`,
     );
