@@ -1,20 +1,10 @@
 // The comparison page: every committed bench result, as measured, beside the peers of the same run.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { committedResults } from '../tools/lib/bench-results.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '../..');
-
-/** Benches of a package: every object of its result files that has the shape a bench prints. */
-function results(name) {
-  const folder = join(root, 'packages', name, 'bench/results');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((file) => file.endsWith('.json'))
-    .sort()
-    .flatMap((file) => [JSON.parse(readFileSync(join(folder, file), 'utf8'))].flat())
-    .filter(({ results }) => Array.isArray(results) && results.some(({ ratio }) => ratio));
-}
 
 const number = (value) =>
   typeof value === 'number' ? Number(value.toPrecision(3)).toLocaleString('en') : '–';
@@ -50,7 +40,7 @@ const machine = ({ machine: m, date }) =>
     : [m, date].filter(Boolean).join(', ');
 
 const sections = readdirSync(join(root, 'packages')).flatMap((name) => {
-  const benches = results(name);
+  const benches = committedResults(join(root, 'packages', name));
   if (benches.length === 0) return [];
   const parts = benches.map((bench) => `### ${bench.bench}\n\n${cell(machine(bench))}\n\n${table(bench)}`);
   return [`## ${name}\n\n${parts.join('\n\n')}`];

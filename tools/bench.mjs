@@ -1,11 +1,15 @@
 #!/usr/bin/env node
+// `pnpm bench [package …] [--quick] [--json FILE] [--check]`: every bench of the workspace, or of some packages, one after
+// the other, then one table of all ratios to the peers found on this machine, beside the committed ones. With `--check` a
+// ratio that lost more than a quarter fails.
 import { spawn } from 'node:child_process';
-// `pnpm bench [package] [--quick] [--json FILE]`: every bench of the workspace, or of one package, one after the other.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { committedResults, compareRatios, ratioTable } from './lib/bench-results.mjs';
 import { main, StepError } from './lib/steps.mjs';
 import { environment, root } from './lib/workspace.mjs';
 
+const TOLERANCE = 0.25;
 const args = process.argv.slice(2);
 const jsonAt = args.indexOf('--json');
 const jsonFile = jsonAt >= 0 ? args[jsonAt + 1] : undefined;
@@ -50,10 +54,25 @@ await main(async () => {
       `no bench in: ${names.join(', ')}`,
       `packages: ${packages.map(({ name }) => name).join(', ')}`,
     );
-  const results = [];
+  const [results, failed] = [[], []];
   for (const bench of benches) {
     console.log(`\n# ${bench.name}: ${bench.file}`);
-    results.push(await runBench(bench));
+    try {
+      results.push(await runBench(bench));
+    } catch (error) {
+      console.error(error.message);
+      failed.push(`${bench.name}/${bench.file}`);
+    }
+    if (jsonFile) writeFileSync(jsonFile, `${JSON.stringify(results, null, 2)}\n`);
   }
-  if (jsonFile) writeFileSync(jsonFile, `${JSON.stringify(results, null, 2)}\n`);
+  const committed = packages.flatMap(({ folder }) => committedResults(folder));
+  const rows = compareRatios(results, committed, TOLERANCE);
+  console.log(`\n${ratioTable(rows)}`);
+  if (failed.length > 0) throw new StepError(`failed: ${failed.join(', ')}`);
+  const regressed = rows.filter((row) => row.regressed);
+  if (args.includes('--check') && regressed.length > 0)
+    throw new StepError(
+      `${regressed.length} ratios lost more than ${TOLERANCE * 100} % of what is committed`,
+      'rerun on an idle machine; then find the change that did it, or commit the new results and say why',
+    );
 });

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// `node tools/verify-packages.mjs [package …] [--keep]`: is what would be published usable on its own? Packs every
-// package, installs it with what it depends on into an empty project outside the workspace, and there
-//   runs the first example of its README as an ES module and as CommonJS,
+// `node tools/verify-packages.mjs [package …] [--node 20,22,24] [--keep]`: is what would be published usable on its own?
+// Packs every package and checks it with publint and attw, installs it with what it depends on into an empty project
+// outside the workspace, and there
+//   runs the first example of its README as an ES module and as CommonJS, on this Node and on those named,
 //   type-checks it as `nodenext` and as `bundler`,
 //   builds it for browsers with Vite where browsers are promised, within a size budget, and
 //   checks that a bundler leaves out what is not used.
@@ -32,7 +33,11 @@ const browsers = {
 };
 
 const keep = process.argv.includes('--keep');
-const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'));
+const nodeAt = process.argv.indexOf('--node');
+const majors = nodeAt < 0 ? [] : (process.argv[nodeAt + 1] ?? '').split(',');
+const wanted = process.argv
+  .slice(2)
+  .filter((arg, index) => !arg.startsWith('--') && (nodeAt < 0 || index + 2 !== nodeAt + 1));
 const manifests = new Map(
   readdirSync(join(root, 'packages')).map((name) => [
     `@gpt-lineage/${name}`,
@@ -105,7 +110,23 @@ async function install(name) {
   return folder;
 }
 
-async function runExample(name, folder) {
+/** The Nodes that the examples run on: this one, and others from npm's `node` package. */
+async function findNodes() {
+  const nodes = [process.execPath];
+  for (const major of majors.filter((each) => each !== process.versions.node.split('.')[0])) {
+    const folder = join(scratch, `node-${major}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), '{"private":true}');
+    await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', `node@${major}`], {
+      cwd: folder,
+      fix: 'check that the npm registry can be reached: npm ping',
+    });
+    nodes.push(join(folder, 'node_modules/node/bin/node'));
+  }
+  return nodes;
+}
+
+async function runExample(name, folder, nodes) {
   const example = firstExample(readFileSync(join(root, 'packages', name, 'README.md'), 'utf8'));
   if (example === undefined)
     throw new StepError(`the README of ${name} has no example`, 'fence one as ```ts run');
@@ -115,9 +136,11 @@ async function runExample(name, folder) {
   });
   writeFileSync(join(folder, 'example.mjs'), code);
   writeFileSync(join(folder, 'example.cjs'), asCommonJS(code));
-  for (const file of ['example.mjs', 'example.cjs']) {
-    const { output } = await run(process.execPath, [file], { cwd: folder, fix: `see ${join(folder, file)}` });
-    if (output.trim() === '') throw new StepError(`${file} of ${name} printed nothing`, `see ${folder}`);
+  for (const node of nodes) {
+    for (const file of ['example.mjs', 'example.cjs']) {
+      const { output } = await run(node, [file], { cwd: folder, fix: `see ${join(folder, file)}` });
+      if (output.trim() === '') throw new StepError(`${file} of ${name} printed nothing`, `see ${folder}`);
+    }
   }
 }
 
@@ -214,9 +237,17 @@ async function bundleForBrowsers(name, folder) {
 await main(async () => {
   try {
     await step('pack', packAll);
+    const nodes = await step('Node', findNodes);
     for (const name of names) {
+      await step(`${name}: publint, attw`, () =>
+        run('pnpm', ['run', 'lint:package'], { cwd: join(root, 'packages', name), env: environment() }).then(
+          () => '',
+        ),
+      );
       const folder = await step(`${name}: install`, () => install(name));
-      await step(`${name}: example of the README, ES module and CommonJS`, () => runExample(name, folder));
+      await step(`${name}: example of the README, ES module and CommonJS`, () =>
+        runExample(name, folder, nodes),
+      );
       await step(`${name}: types, nodenext and bundler`, () => typecheck(name, folder));
       if (browsers[name]) await step(`${name}: browser bundle`, () => bundleForBrowsers(name, folder));
       if (!keep) rmSync(folder, { recursive: true, force: true });
