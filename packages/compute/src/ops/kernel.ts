@@ -47,10 +47,6 @@ export function registerFusedKernels(backendName: string): void {
   for (const kernel of kernels.values()) register(kernel, backendName);
 }
 
-export function fusedKernelNames(): string[] {
-  return [...kernels.keys()];
-}
-
 function register(kernel: FusedKernel, backendName: string): void {
   if (tf.getKernel(kernel.name, backendName) !== undefined) return;
   const native = backendName === 'tensorflow' ? kernel.tensorflow : undefined;

@@ -1,11 +1,3 @@
-/** What decides which source comes next. Plain numbers: saved and restored as they are. */
-export interface ScheduleCounts {
-  /** Items taken from each source. */
-  items: number[];
-  /** Tokens (or whatever sizes mean) taken from each source. */
-  tokens: number[];
-}
-
 /**
  * The source whose next item keeps the proportions closest to the weights: stride scheduling (Waldspurger and Weihl
  * 1995) with each source's virtual time taken at the middle of its next item, so that no source is ever more than

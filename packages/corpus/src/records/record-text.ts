@@ -1,5 +1,3 @@
-import { ConfigError } from '../errors.js';
-
 /** What a record becomes: text, an id and an address where the record has them. */
 export interface RecordText {
   text: string;
@@ -60,10 +58,3 @@ export function identity(fields: Record<string, unknown>, names: FieldNames): { 
 }
 
 const isString = (value: unknown): value is string => typeof value === 'string' && value !== '';
-
-/** A required string option of a record kind. */
-export function optionString(options: Record<string, unknown>, name: string, fallback?: string): string {
-  const value = options[name] ?? fallback;
-  if (typeof value !== 'string') throw new ConfigError(`kindOptions.${name}`, 'must be a string');
-  return value;
-}

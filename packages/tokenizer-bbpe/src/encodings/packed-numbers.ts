@@ -11,9 +11,6 @@ const digitOf = /* @__PURE__ */ (() => {
   return digits;
 })();
 
-/** Largest number that `data/` can hold. */
-export const LARGEST_PACKED = TWO * BASE + (BASE - TWO) * BASE * BASE - 1;
-
 /**
  * Reads numbers of two or three characters each, the form in which rank data is shipped: about 2.2 characters a
  * number where base64 would take 3, and it still compresses.

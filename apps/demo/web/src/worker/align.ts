@@ -14,7 +14,6 @@ import {
   SelfImprovement,
   SFTTrainer,
 } from '@gpt-lineage/trainer-rlhf';
-import * as tf from '@tensorflow/tfjs-core';
 import type { AlignmentSpec, LabEvent, RuleSpec } from '../lib/lab-types.js';
 import type { Job } from './jobs.js';
 import { loadModel, renderChat } from './model-store.js';
@@ -239,9 +238,4 @@ async function improve(
   } finally {
     model.dispose();
   }
-}
-
-/** Live tensors, for the tests. */
-export function tensorCount(): number {
-  return tf.memory().numTensors;
 }
