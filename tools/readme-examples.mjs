@@ -1,33 +1,33 @@
 #!/usr/bin/env node
-// Runs every block fenced as ```ts run in the packages' READMEs and in the guide: an example that stops working
-// stops the build.
+// Runs every block fenced as ```ts run in the pages of the packages and of the documentation: an example that stops
+// working stops the build. A block fenced as ```ts alone is a fragment, of something that needs files or other hosts.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
+import { examplesOf } from './lib/readme.mjs';
 import { main, run } from './lib/steps.mjs';
 import { environment, root } from './lib/workspace.mjs';
 
 const only = process.argv[2];
 
-/** Pages, each with the folder whose dependencies its examples use. */
+/** Pages of a folder and of its `docs/`, each with the folder whose dependencies its examples use. */
+const pagesOf = (group, folder, dependencies = folder) =>
+  [folder, join(folder, 'docs')].flatMap((at) =>
+    existsSync(at)
+      ? readdirSync(at)
+          .filter((name) => name.endsWith('.md'))
+          .map((name) => ({ group, page: join(at, name), folder: dependencies }))
+      : [],
+  );
+
 const pages = [
-  ...readdirSync(join(root, 'packages')).map((name) => ({
-    group: name,
-    page: join(root, 'packages', name, 'README.md'),
-    folder: join(root, 'packages', name),
-  })),
-  ...readdirSync(join(root, 'docs/guide')).map((name) => ({
-    group: 'docs',
-    page: join(root, 'docs/guide', name),
-    folder: join(root, 'examples'),
-  })),
-].filter(({ group, page }) => (!only || only === group) && existsSync(page));
+  ...readdirSync(join(root, 'packages')).flatMap((name) => pagesOf(name, join(root, 'packages', name))),
+  ...['docs/guide', 'docs/zh'].flatMap((at) => pagesOf('docs', join(root, at), join(root, 'examples'))),
+].filter(({ group }) => !only || only === group);
 
 await main(async () => {
   let count = 0;
   for (const { page, folder } of pages) {
-    const examples = [...readFileSync(page, 'utf8').matchAll(/^```ts run\n([\s\S]*?)^```$/gm)].map(
-      (match) => match[1],
-    );
+    const examples = examplesOf(readFileSync(page, 'utf8'));
     const scratch = join(folder, 'tmp');
     for (const [index, source] of examples.entries()) {
       mkdirSync(scratch, { recursive: true });
