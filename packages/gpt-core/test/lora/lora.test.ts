@@ -60,6 +60,8 @@ describe('PEFT adapters', () => {
   it('are read by PEFT with equal logits, where Python has it', async (context) => {
     const python = process.env.PEERS_PYTHON;
     if (!python) return context.skip('set PEERS_PYTHON to a Python with peft and transformers');
+    const imports = 'from peft import PeftModel; from transformers import GPT2LMHeadModel';
+    if (spawnSync(python, ['-c', imports]).status !== 0) return context.skip(`${python} cannot import PEFT`);
     using model = await load();
     using lora = LoRA.attach(model, { rank: 3, alpha: 5, seed: 2 });
     for (const [name, variable] of lora.variables)
