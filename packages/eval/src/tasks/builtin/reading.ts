@@ -12,7 +12,7 @@ interface RaceProblem {
 const rightOption = ({ options, answer }: RaceProblem) => options['ABCD'.indexOf(answer)] ?? '';
 
 function problemsOf(doc: Doc): readonly RaceProblem[] {
-  let list = doc.problems ?? [doc];
+  let list: unknown = doc.problems ?? [doc];
   try {
     if (typeof list === 'string') list = parseLiteral(list);
   } catch (cause) {
