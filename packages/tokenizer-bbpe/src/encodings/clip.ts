@@ -17,7 +17,9 @@ export function cleanForClip(text: string): string {
 }
 
 function cleanWithoutFtfy(text: string, blanks = whiteSpace): string {
-  return unescapeHtml(unescapeHtml(text)).replace(ends, '').replace(blanks, ' ').toLowerCase();
+  const lower = unescapeHtml(unescapeHtml(text)).replace(ends, '').replace(blanks, ' ').toLowerCase();
+  // The one character that no part of the pattern matches when case is ignored (U+0345 folds to a letter, and is none).
+  return lower.replaceAll('\u0345', ' ');
 }
 
 const normalizers: Record<string, Normalizer> = {
