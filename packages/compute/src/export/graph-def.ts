@@ -29,6 +29,8 @@ function stringsProto(values: readonly string[], shape: readonly number[]): Byte
 
 function attrProto(attr: TfAttr): Bytes {
   if ('type' in attr) return varint(6, attr.type);
+  if ('types' in attr) return bytes(1, packed(6, attr.types));
+  if ('func' in attr) return bytes(10, string(1, attr.func));
   if ('int' in attr) return varint(3, attr.int);
   if ('ints' in attr) return bytes(1, packed(3, attr.ints));
   if ('float' in attr) return float(4, attr.float);

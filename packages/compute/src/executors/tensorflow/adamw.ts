@@ -1,6 +1,6 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import type { GraphNode, Value } from '../../capture/graph.js';
-import type { Lowering } from './lower.js';
+import type { Lowering } from './lowering.js';
 import { DT, type TfNode, type TfRef } from './nodes.js';
 
 const float = { type: DT.float32 } as const;

@@ -1,9 +1,10 @@
 import { type HostArray, hostArray, type Meta, sizeOf } from '../../capture/graph.js';
 import type { VariableStore } from '../../capture/variables.js';
+import { nodeProcess } from '../host.js';
 import type { Pointer } from '../koffi.js';
 import { concatBytes, varint } from '../protobuf.js';
 import { loadTensorFlow, type NativeOutput, quietly, type TensorFlowLibrary } from './library.js';
-import { DT, type TfAttr, type TfNode, type TfRef, type TfTensor } from './nodes.js';
+import { DT, type TfAttr, TfGraphBuilder, type TfNode, type TfRef, type TfTensor } from './nodes.js';
 
 /** ConfigProto: intra_op_parallelism_threads = 2, inter_op_parallelism_threads = 5. */
 export function configProto(threads: number): Uint8Array {
@@ -28,6 +29,8 @@ export class TensorFlowContext implements VariableStore {
   private readonly context: Pointer;
   private readonly assigned = new Set<number>();
   private readonly prefix: string;
+  private readonly regions = new Map<string, string>();
+  private probed: boolean | undefined;
 
   constructor(library: TensorFlowLibrary, options: { threads?: number; config?: Uint8Array } = {}) {
     this.library = library;
@@ -183,7 +186,7 @@ export class TensorFlowContext implements VariableStore {
 
   // --- functions
 
-  addFunction(spec: NativeFunctionSpec): string {
+  addFunction(spec: NativeFunctionSpec, compiled = false): string {
     const { library } = this;
     const { c } = library;
     const graph = c.TF_NewGraph();
@@ -214,10 +217,82 @@ export class TensorFlowContext implements VariableStore {
           status,
         ),
       );
+      if (compiled) {
+        const yes = varint(5, 1); // AttrValue { b: true }
+        library.checked('mark a function', (status) =>
+          c.TF_FunctionSetAttrValueProto(native, '_XlaMustCompile', yes, yes.length, status),
+        );
+      }
       library.checked('add a function', (status) => c.TFE_ContextAddFunction(this.context, native, status));
       c.TF_DeleteFunction(native);
     } finally {
       c.TF_DeleteGraph(graph);
+    }
+    return name;
+  }
+
+  /** Whether elementwise regions can be compiled: on the processor, by a libtensorflow that has XLA. */
+  get compilesRegions(): boolean {
+    this.probed ??= this.onProcessor() && this.compilesOne();
+    return this.probed;
+  }
+
+  private onProcessor(): boolean {
+    const { c } = this.library;
+    const list = this.library.checked('list devices', (status) =>
+      c.TFE_ContextListDevices(this.context, status),
+    );
+    const count = c.TF_DeviceListCount(list) as number;
+    const types = Array.from({ length: count }, (_, i) =>
+      this.library.checked('name a device', (status) => c.TF_DeviceListType(list, i, status)),
+    );
+    c.TF_DeleteDeviceList(list);
+    return types.every((type) => type === 'CPU' || String(type).startsWith('XLA'));
+  }
+
+  /** Compiles and runs a function of one operation. */
+  private compilesOne(): boolean {
+    if (nodeProcess()?.env.GPT_LINEAGE_XLA === 'off') return false;
+    const { c } = this.library;
+    const float = { type: DT.float32 };
+    try {
+      return quietly(() => {
+        const inner = new TfGraphBuilder();
+        const x = inner.add('Placeholder', [], { dtype: float, shape: { shape: [2] } });
+        const square = inner.op('Square', [{ node: x, index: 0 }], { T: float });
+        const region = this.addRegion('probe', () => ({
+          nodes: inner.nodes,
+          inputs: [x],
+          outputs: [square],
+          targets: [],
+        }));
+        const outer = new TfGraphBuilder();
+        const y = outer.add('Placeholder', [], { dtype: float, shape: { shape: [2] } });
+        const attrs = { Tin: { types: [1] }, Tout: { types: [1] }, f: { func: region } };
+        const call = outer.op('PartitionedCall', [[{ node: y, index: 0 }]], {
+          ...attrs,
+          _XlaMustCompile: { bool: true },
+        });
+        const name = this.addFunction({ nodes: outer.nodes, inputs: [y], outputs: [call], targets: [] });
+        const meta: Meta = { shape: [2], dtype: 'float32' };
+        const given = this.handle(Float32Array.of(2, 3), meta);
+        const [out] = this.run(name, [given], 1);
+        c.TFE_DeleteTensorHandle(given);
+        const values = this.take(out, meta);
+        this.removeFunction(name);
+        return values[0] === 4 && values[1] === 9;
+      });
+    } catch {
+      return false;
+    }
+  }
+
+  /** A function that XLA compiles; equal keys share one, as long as the context lives. */
+  addRegion(key: string, spec: () => NativeFunctionSpec): string {
+    let name = this.regions.get(key);
+    if (name === undefined) {
+      name = this.addFunction(spec(), true);
+      this.regions.set(key, name);
     }
     return name;
   }
@@ -248,6 +323,8 @@ export class TensorFlowContext implements VariableStore {
   private setAttr(description: Pointer, key: string, attr: TfAttr): void {
     const { c } = this.library;
     if ('type' in attr) c.TF_SetAttrType(description, key, attr.type);
+    else if ('types' in attr) c.TF_SetAttrTypeList(description, key, [...attr.types], attr.types.length);
+    else if ('func' in attr) c.TF_SetAttrFuncName(description, key, attr.func, attr.func.length);
     else if ('int' in attr) c.TF_SetAttrInt(description, key, attr.int);
     else if ('ints' in attr) c.TF_SetAttrIntList(description, key, [...attr.ints], attr.ints.length);
     else if ('float' in attr) c.TF_SetAttrFloat(description, key, attr.float);

@@ -6,6 +6,7 @@ import type { Pointer } from '../koffi.js';
 import { type TensorFlowContext, tensorFlowContext } from './context.js';
 import { loadTensorFlow } from './library.js';
 import { lower } from './lower.js';
+import type { AddRegion } from './lowering.js';
 
 /** Larger constants are kept as tensors beside the function instead of being copied into it. */
 const inlineLimit = 1 << 14;
@@ -21,10 +22,13 @@ class TensorFlowProgram implements CompiledProgram {
     this.store = context;
     this.program = program;
     this.cluster = options.cluster;
+    const addRegion: AddRegion = (key, spec) => context.addRegion(key, spec);
     const lowered = lower(program, {
       matmulPrecision: options.matmulPrecision,
       variableName: (variable) => context.variableName(slotOf(variable).key),
       inlineLimit,
+      // Collective programs may run on other machines, whose libraries are their own affair.
+      ...(options.cluster === undefined && context.compilesRegions && { addRegion }),
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     });
     this.name = context.addFunction({

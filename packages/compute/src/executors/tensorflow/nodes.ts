@@ -22,6 +22,8 @@ export interface TfTensor {
 
 export type TfAttr =
   | { readonly type: number }
+  | { readonly types: readonly number[] }
+  | { readonly func: string }
   | { readonly int: number }
   | { readonly ints: readonly number[] }
   | { readonly float: number }

@@ -1,5 +1,5 @@
 import type { GraphNode, Value } from '../../capture/graph.js';
-import type { Lowering } from './lower.js';
+import type { Lowering } from './lowering.js';
 import { DT, type TfAttr, type TfRef } from './nodes.js';
 import type { TfLowering } from './ops.js';
 

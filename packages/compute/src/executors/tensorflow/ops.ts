@@ -1,6 +1,6 @@
 import type { GraphNode, Value } from '../../capture/graph.js';
 import { composeAdamW } from './adamw.js';
-import type { Lowering } from './lower.js';
+import { isBias, type Lowering } from './lowering.js';
 import { DT, type TfAttr, type TfRef } from './nodes.js';
 import { collectiveOps } from './ops-collective.js';
 import { randomOps } from './ops-random.js';
@@ -66,6 +66,27 @@ function cumulative(op: string): TfLowering {
     });
 }
 
+/** Moves numbers; what exists in bfloat16 is moved in bfloat16 too, and the graph optimiser drops what nobody reads. */
+function layout(
+  op: string,
+  index: string,
+  lists: (node: GraphNode) => readonly (readonly number[])[],
+): TfLowering {
+  return (l, node) => {
+    const [x] = node.inputs as [Value];
+    const move = (ref: TfRef, type: TfAttr) =>
+      l.builder.op(op, [ref, ...lists(node).map((list) => l.builder.ints(list))], {
+        T: type,
+        [index]: int32,
+      });
+    const ref = l.ref(x);
+    const moved = move(ref, T(x));
+    const half = l.knownHalf(ref);
+    if (half !== undefined) l.setHalf(moved, move(half, { type: DT.bfloat16 }));
+    return moved;
+  };
+}
+
 function matMul(l: Lowering, node: GraphNode): TfRef {
   const [a, b] = node.inputs as [Value, Value];
   const half = l.options.matmulPrecision === 'bf16' && a.dtype === 'float32';
@@ -77,32 +98,17 @@ function matMul(l: Lowering, node: GraphNode): TfRef {
   const product = flat
     ? l.builder.op('MatMul', inputs, { T: type, transpose_a: transposeA, transpose_b: transposeB })
     : l.builder.op('BatchMatMulV2', inputs, { T: type, adj_x: transposeA, adj_y: transposeB });
-  return half ? fromHalf(l, product) : product;
-}
-
-function fromHalf(l: Lowering, ref: TfRef): TfRef {
-  return l.builder.op('Cast', [ref], {
-    SrcT: { type: DT.bfloat16 },
-    DstT: { type: DT.float32 },
-    Truncate: { bool: false },
-  });
+  return half ? l.full(product) : product;
 }
 
 /** `x + bias` over the last axis as BiasAdd, which grappler fuses into the matrix product before it. */
 function add(l: Lowering, node: GraphNode): TfRef {
   const [a, b] = node.inputs as [Value, Value];
-  const bias = (x: Value, y: Value) =>
-    x.node.op === 'MatMul' &&
-    x.shape.length === 2 &&
-    y.shape.length === 1 &&
-    y.shape[0] === x.shape[1] &&
-    x.dtype === 'float32' &&
-    l.uses.get(x) === 1;
   for (const [x, y] of [
     [a, b],
     [b, a],
   ] as const) {
-    if (bias(x, y)) {
+    if (isBias(x, y, l.uses)) {
       return l.builder.op('BiasAdd', [l.ref(x), l.ref(y)], { T: T(x), data_format: { string: 'NHWC' } });
     }
   }
@@ -158,23 +164,9 @@ export const lowerings: Record<string, TfLowering> = {
       N: { int: node.inputs.length },
       T: T(node.inputs[0]!),
     }),
-  Reshape: (l, node) =>
-    l.builder.op('Reshape', [l.ref(node.inputs[0]!), l.builder.ints(node.outputs[0]!.shape)], {
-      T: T(node.inputs[0]!),
-      Tshape: int32,
-    }),
-  Transpose: (l, node) =>
-    l.builder.op('Transpose', [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.perm as number[])], {
-      T: T(node.inputs[0]!),
-      Tperm: int32,
-    }),
-  Slice: (l, node) => {
-    const { begin, size } = node.attrs as { begin: number[]; size: number[] };
-    return l.builder.op('Slice', [l.ref(node.inputs[0]!), l.builder.ints(begin), l.builder.ints(size)], {
-      T: T(node.inputs[0]!),
-      Index: int32,
-    });
-  },
+  Reshape: layout('Reshape', 'Tshape', (node) => [node.outputs[0]!.shape]),
+  Transpose: layout('Transpose', 'Tperm', (node) => [node.attrs.perm as number[]]),
+  Slice: layout('Slice', 'Index', (node) => [node.attrs.begin as number[], node.attrs.size as number[]]),
   Concat: (l, node) =>
     l.builder.op(
       'ConcatV2',
