@@ -9,24 +9,31 @@ export function findPython(modules: readonly string[]): string | undefined {
     .find((name) => spawnSync(name, ['-c', probe], { stdio: 'ignore' }).status === 0);
 }
 
-/** A Python script that answers each line on standard input with one line of JSON. */
-export class PythonPeer {
+/** A program that answers each line on standard input with one line of JSON. */
+export class LinePeer {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(python: string, script: string, args: readonly string[]) {
-    this.#child = spawn(python, ['-W', 'ignore', script, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+  constructor(program: string, args: readonly string[]) {
+    this.#child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
   async ask<Reply>(command?: string): Promise<Reply> {
     if (command !== undefined) this.#child.stdin!.write(`${command}\n`);
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error('The Python peer ended without an answer.');
+    if (done) throw new Error('The peer ended without an answer.');
     return JSON.parse(value) as Reply;
   }
 
   close(): void {
     this.#child.stdin!.end();
+  }
+}
+
+/** A Python script that does so. */
+export class PythonPeer extends LinePeer {
+  constructor(python: string, script: string, args: readonly string[]) {
+    super(python, ['-W', 'ignore', script, ...args]);
   }
 }

@@ -55,15 +55,18 @@ const weights = createWeights(shape);
 const bytes = 4 * (weights.all.reduce((sum, v) => sum + v.size, 0) - shape.contextLength * shape.nEmbd);
 const scalar = { shape: [], dtype: 'int32' } as const;
 
+const slotsTo = (position: number) => Int32Array.from({ length: position + 1 }, (_, slot) => slot);
+
 const storages = ['float32', 'float16', 'int8', 'int4'] as const;
 const steps = [];
 for (const storage of quick ? (['float32', 'int8'] as const) : storages) {
   const cache = createCache(shape, context);
   const step = capture(
-    (token: tf.Tensor, position: tf.Tensor) => decodeStep(weights, cache, shape, token, position),
-    { executor: 'onnx', weights: storage, inputs: [scalar, scalar] },
+    (token: tf.Tensor, position: tf.Tensor, slots: tf.Tensor1D) =>
+      decodeStep(weights, cache, shape, token, position, slots),
+    { executor: 'onnx', weights: storage, inputs: [scalar, scalar, { shape: ['total'], dtype: 'int32' }] },
   );
-  (await step(1, 0)).dispose();
+  (await step(1, 0, slotsTo(0))).dispose();
   steps.push({ storage, step, milliseconds: [] as number[], position: 1 });
 }
 
@@ -84,7 +87,7 @@ for (let round = 0; round < rounds; round++) {
   for (const one of steps) {
     for (let i = 0; i < tokensPerRound; i++) {
       const start = performance.now();
-      const logits = await one.step(i, one.position);
+      const logits = await one.step(i, one.position, slotsTo(one.position));
       one.milliseconds.push(performance.now() - start);
       one.position = (one.position + 1) % context;
       logits.dispose();

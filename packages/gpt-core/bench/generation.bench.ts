@@ -1,10 +1,14 @@
 /**
- * GPT-2 small, random weights: reading a prompt of 512 tokens and writing 128, beside transformers on PyTorch. Both
- * take turns in one run, so that they meet the same machine; medians are reported.
+ * GPT-2 small, random weights: reading a prompt of 512 tokens and writing 128, beside transformers on PyTorch and
+ * transformers.js on our export. All take turns in one run, so that they meet the same machine; medians are reported.
  */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initCompute } from '@gpt-lineage/compute';
-import { findPython, PythonPeer } from '../../../tools/bench/python-peer.js';
+import { findPython, LinePeer, PythonPeer } from '../../../tools/bench/python-peer.js';
+import { exportOnnx } from '../src/export/onnx.js';
 import type { WeightStorage } from '../src/generation/decode-programs.js';
 import { openSession } from '../src/generation/open-session.js';
 import { argmax } from '../src/generation/probabilities.js';
@@ -13,19 +17,32 @@ import { type BenchResult, median, report } from './report.js';
 
 const quick = process.argv.includes('--quick');
 const [promptLength, turn, turns] = quick ? [128, 8, 2] : [512, 32, 4];
-const python = findPython(['torch', 'transformers']);
-if (!python) console.log('PyTorch with transformers is absent: set PEERS_PYTHON to compare');
 
 await initCompute();
 const model = GPT.create({ ...presets.gpt2, layerPattern: 'dense' }, { seed: 1 });
-const peer = python
-  ? new PythonPeer(python, fileURLToPath(new URL('peers/generate_gpt2.py', import.meta.url)), [])
-  : undefined;
-await peer?.ask();
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const peers: Record<string, LinePeer> = {};
+const python = findPython(['torch', 'transformers']);
+if (!python) console.log('PyTorch with transformers is absent: set PEERS_PYTHON to compare');
+else peers['transformers-pytorch'] = new PythonPeer(python, here('peers/generate_gpt2.py'), []);
+if (!existsSync(here('peers/node_modules/@huggingface/transformers'))) {
+  console.log(
+    'transformers.js is absent: npm install --prefix packages/gpt-core/bench/peers --ignore-scripts',
+  );
+} else {
+  // Our weights, by our export.
+  const folder = mkdtempSync(join(tmpdir(), 'gpt-lineage-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  await exportOnnx(model, join(folder, 'gpt2'), { cache: true });
+  const args = [here('peers/generate-transformers-js.mjs'), join(folder, 'gpt2')];
+  peers['transformers.js'] = new LinePeer(process.execPath, args);
+}
+for (const peer of Object.values(peers)) await peer.ask();
 
 interface Timing {
   prefill: number[];
   decode: number[];
+  /** Bytes */
   memory: number;
 }
 
@@ -64,16 +81,21 @@ const batchAt = process.argv.indexOf('--batch');
 const batches = batchAt >= 0 ? [Number(process.argv[batchAt + 1])] : quick ? [1] : [1, 8];
 for (const batch of batches) {
   const mine = await ours(batch, 'float32');
-  const theirs: Timing = { prefill: [], decode: [], memory: 0 };
+  const theirs = Object.entries(peers).map(([name, peer]) => ({
+    name,
+    peer,
+    timing: { prefill: [], decode: [], memory: 0 } as Timing,
+  }));
   for (let round = 0; round < turns; round++) {
     await mine.prefill();
-    if (peer)
-      theirs.prefill.push((await peer.ask<{ seconds: number }>(`prefill ${batch} ${promptLength}`)).seconds);
     await mine.decode(turn);
-    if (peer) {
-      const { seconds, memory } = await peer.ask<{ seconds: number; memory: number }>(`decode ${turn}`);
-      theirs.decode.push(seconds);
-      theirs.memory = memory;
+    for (const { peer, timing } of theirs) {
+      const answer = await peer.ask<{ prefill: number; decode: number; memory: number }>(
+        `run ${batch} ${promptLength} ${turn}`,
+      );
+      timing.prefill.push(answer.prefill);
+      timing.decode.push(answer.decode);
+      timing.memory = answer.memory;
     }
   }
   mine.close();
@@ -83,31 +105,30 @@ for (const batch of batches) {
     await compressed.decode(turn);
   }
   compressed.close();
-  const name = `GPT-2 small, batch ${batch}, prompt ${promptLength}`;
   const rate = (tokens: number, seconds: readonly number[]) => (batch * tokens) / median(seconds);
-  const line = (metric: string, own: number, other: number, unit = 'tokens/s') =>
+  const line = (metric: string, unit: string, own: Timing, read: (timing: Timing) => number) => {
+    const values = Object.fromEntries(theirs.map(({ name, timing }) => [name, read(timing)]));
+    const better = (value: number) => (unit === 'tokens/s' ? read(own) / value : value / read(own));
     results.push({
-      case: name,
+      case: `GPT-2 small, batch ${batch}, prompt ${promptLength}`,
       metric,
       unit,
-      ours: own,
-      peers: peer ? { 'transformers-pytorch': other } : {},
-      ratio: peer ? { 'transformers-pytorch': unit === 'tokens/s' ? own / other : other / own } : {},
+      ours: read(own),
+      peers: values,
+      ratio: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, better(value)])),
     });
-  line('prefill', rate(promptLength, mine.timing.prefill), rate(promptLength, theirs.prefill));
-  line('decode', rate(turn, mine.timing.decode), rate(turn, theirs.decode));
-  line('decode, int8 weights', rate(turn, compressed.timing.decode), rate(turn, theirs.decode));
-  line('time to first token', median(mine.timing.prefill), median(theirs.prefill), 's');
-  line('memory', mine.timing.memory / 2 ** 20, theirs.memory / 2 ** 20, 'MiB');
-  results.push({
-    case: name,
-    metric: 'decode, int8 over our float32',
-    unit: '×',
-    ours: median(mine.timing.decode) / median(compressed.timing.decode),
-    peers: {},
-    ratio: {},
+  };
+  const decoding = ({ decode }: Timing) => rate(turn, decode);
+  line('prefill', 'tokens/s', mine.timing, ({ prefill }) => rate(promptLength, prefill));
+  line('decode', 'tokens/s', mine.timing, decoding);
+  line('decode, int8 weights', 'tokens/s', compressed.timing, decoding);
+  Object.assign(results.at(-1)!.peers, { 'our float32': decoding(mine.timing) });
+  Object.assign(results.at(-1)!.ratio, {
+    'our float32': decoding(compressed.timing) / decoding(mine.timing),
   });
+  line('time to first token', 's', mine.timing, ({ prefill }) => median(prefill));
+  line('memory', 'MiB', mine.timing, ({ memory }) => memory / 2 ** 20);
 }
-peer?.close();
+for (const peer of Object.values(peers)) peer.close();
 model.dispose();
 report('generation', results);
