@@ -75,7 +75,11 @@ export async function recordReaders(folder) {
     'preference records': fileReader(path('pairs.jsonl'), Buffer.from(preferences), (at) =>
       drain(readTrainingRecords(at)),
     ),
-    'corpus config': valueReader(pipelineConfig, (text) => parse(text, { maxAliasCount: 10 }), resolveConfig),
+    'corpus config': valueReader(
+      pipelineConfig,
+      (text) => parse(text, { maxAliasCount: 10, logLevel: 'error' }),
+      resolveConfig,
+    ),
     'evaluation task': fileReader(path('task.yaml'), Buffer.from(task), (at) => loadTaskFile(at)),
     'contamination report': textReader(contamination, (text) =>
       parseContaminationReport(text, 'report.json'),
