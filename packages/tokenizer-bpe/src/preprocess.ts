@@ -12,8 +12,29 @@ const chinese =
   /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
 /** Unicode White_Space; JavaScript's `\s` differs in U+0085 and U+FEFF. */
 const space = '\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
-const control = /[\0\ufffd]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]/gu;
-const pieces = new RegExp(`[!-/:-@[-\`{-~\\p{P}]|(?:(?![!-/:-@[-\`{-~\\p{P}])[^${space}])+`, 'gu');
+/**
+ * Punctuation, marks and format characters that Unicode got after version 8, which is where the reference stopped: plain
+ * characters for it. Gaps and lengths of ranges, in base 36; of the supplementary planes Adlam only.
+ */
+const newer = /* @__PURE__ */ (() => {
+  let at = 0;
+  return '154+1 2c dc 43+1 6+8 17+o 7v+1 3c 3o+5 2c+2 4v 1k 1n d 3g 1n+1 1x 8p k 1tt 3a+1 ft+1d 2m+1 1a+2 hj+5 37s+c 3+b 3+3 o21 49 1m 5a 1r47+6 k+1'
+    .split(' ')
+    .map((range) => {
+      const [gap, length = '0'] = range.split('+') as [string, string?];
+      const from = at + Number.parseInt(gap, 36);
+      at = from + Number.parseInt(length, 36);
+      return `\\u{${from.toString(16)}}-\\u{${at.toString(16)}}`;
+    })
+    .join('');
+})();
+const control = new RegExp(`[\\0\\ufffd]|(?![\\t\\n\\r${newer}])[\\p{Cc}\\p{Cf}\\p{Co}]`, 'gu');
+// U+1734 and U+166D have changed their class since.
+const accents = new RegExp(`(?![${newer}])[\\p{Mn}\\u1734]`, 'gu');
+const pieces = new RegExp(
+  `[!-/:-@[-\`{-~]|(?![${newer}])[\\p{P}\\u166d]|(?:(?![!-/:-@[-\`{-~\\p{P}\\u166d])[^${space}]|[${newer}])+`,
+  'gu',
+);
 
 /**
  * GPT-1's text pipeline without ftfy and spaCy, as Hugging Face's tokenizer has it: control characters are dropped,
@@ -25,11 +46,7 @@ export const basic: Preprocessor = {
   name: 'basic',
   words(text) {
     if (/[^\0-\x7e]/.test(text)) {
-      text = text
-        .replace(control, '')
-        .replace(chinese, ' $& ')
-        .normalize('NFD')
-        .replace(/\p{Mn}/gu, '');
+      text = text.replace(control, '').replace(chinese, ' $& ').normalize('NFD').replace(accents, '');
       // Character by character, so that a final sigma is a sigma.
       text = text.replace(/[^\0-\x7f]/gu, (char) => char.toLowerCase());
     } else text = text.replace(control, '');

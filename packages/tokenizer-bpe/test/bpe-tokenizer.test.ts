@@ -21,6 +21,15 @@ describe('GPT-1, as Hugging Face has it', () => {
     }
   });
 
+  test('marks and punctuation newer than Unicode 8 are plain characters, as for the reference', () => {
+    // Adlam vowels (Mn) and exclamation mark (Po) of Unicode 9, U+2E4F (Po) of 12: one word, all of it unknown.
+    expect(gpt1.encode('\u{1e944}\u{1e95e}\u2e4f')).toHaveLength(3);
+    expect(gpt1.encode('ab\u2e4fcd')).not.toEqual(gpt1.encode('ab \u2e4f cd'));
+    // U+1734 was a mark then, U+166D punctuation.
+    expect(gpt1.encode('ab\u1734cd')).toEqual(gpt1.encode('abcd'));
+    expect(gpt1.encode('ab\u166dcd')).toEqual(gpt1.encode('ab \u166d cd'));
+  });
+
   test('vocabulary and merges are what was given', () => {
     expect(gpt1.vocabSize).toBe(40_478);
     expect(gpt1.vocab).toEqual(vocab);
