@@ -11,9 +11,9 @@ import { type PixelValues, preprocess } from '../preprocess/preprocess.js';
 import type { RawImage } from '../preprocess/raw-image.js';
 import { type BatchStatistics, modifiedResNet, type ResNetOutput } from './modified-resnet.js';
 import { Parameters } from './parameters.js';
-import { type TextOutput, type TokenIds, textTransformer } from './text-transformer.js';
+import { pooledText, type TextOutput, type TokenIds, textTransformer } from './text-transformer.js';
 import { l2Normalize, type TraceOptions } from './transformer.js';
-import { type VisionOutput, visionTransformer } from './vision-transformer.js';
+import { pooledVision, type VisionOutput, visionTransformer } from './vision-transformer.js';
 
 /** Encoder input: what `preprocess` returns, a list of such images, or a tensor `[batch, 3, height, width]`. */
 export type Pixels = PixelValues | readonly PixelValues[] | tf.Tensor;
@@ -141,10 +141,7 @@ export class CLIP implements Disposable {
    */
   encodeText(tokenIds: TokenIds, options: EncodeOptions = {}): tf.Tensor2D {
     return tf.tidy(() => {
-      const features = this.#project(
-        'text.projection',
-        textTransformer(this.parameters, this.#text(), tokenIds).pooled,
-      );
+      const features = this.#project('text.projection', pooledText(this.parameters, this.#text(), tokenIds));
       return options.normalize === false ? features : l2Normalize(features);
     });
   }
@@ -211,7 +208,7 @@ export class CLIP implements Disposable {
       throw new ClipInputError('encodeImage', 'needs an image tower; this model has only a text tower');
     const batch = pixelBatch(pixels);
     if (vision.kind === 'resnet') return modifiedResNet(this.parameters, vision, batch).pooled;
-    return this.#project('vision.projection', visionTransformer(this.parameters, vision, batch).pooled);
+    return this.#project('vision.projection', pooledVision(this.parameters, vision, batch));
   }
 
   #project(name: string, pooled: tf.Tensor2D): tf.Tensor2D {

@@ -3,7 +3,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { TextConfig } from '../config.js';
 import { ClipInputError } from '../errors.js';
 import type { Parameters } from './parameters.js';
-import { applyLayerNorm, type TowerTrace, type TraceOptions, transformerBlocks } from './transformer.js';
+import {
+  applyLayerNorm,
+  type BlockOptions,
+  type TowerTrace,
+  type TraceOptions,
+  transformerBlocks,
+} from './transformer.js';
 
 /** Token ids: one text, several (of any lengths), or a tensor `[batch, length]`. */
 export type TokenIds =
@@ -91,20 +97,40 @@ export function textTransformer(
   tokenIds: TokenIds,
   options: TraceOptions = {},
 ): TextOutput {
-  const { nEmbd } = config;
   const { ids, ends } = textBatch(tokenIds, config);
+  const { output, trace } = run(parameters, config, ids, options);
+  const lastHiddenState = applyLayerNorm(parameters, 'text.finalNorm', output, config.layerNormEpsilon);
+  const pooled = tf.reshape(endToken(ends, ids.shape[1])(lastHiddenState), [-1, config.nEmbd]) as tf.Tensor2D;
+  return { ...trace, lastHiddenState, pooled };
+}
+
+/** `pooled` alone. The last block then projects the end token only. */
+export function pooledText(parameters: Parameters, config: TextConfig, tokenIds: TokenIds): tf.Tensor2D {
+  const { ids, ends } = textBatch(tokenIds, config);
+  const { output } = run(parameters, config, ids, { select: endToken(ends, ids.shape[1]) });
+  const state = tf.reshape(output, [-1, config.nEmbd]) as tf.Tensor2D;
+  return applyLayerNorm(parameters, 'text.finalNorm', state, config.layerNormEpsilon);
+}
+
+/**
+ * `[batch, length, nEmbd]` → `[batch, 1, nEmbd]`, by a one-hot product instead of a gather: its gradient exists on
+ * every backend. (Cast, because wasm fills a float one-hot wrongly.)
+ */
+function endToken(ends: tf.Tensor1D, length: number): (x: tf.Tensor3D) => tf.Tensor3D {
+  const chosen = tf.expandDims(tf.cast(tf.oneHot(ends, length), 'float32'), 1); // [batch, 1, length]
+  return (x) => tf.matMul(chosen, x) as tf.Tensor3D;
+}
+
+function run(
+  parameters: Parameters,
+  config: TextConfig,
+  ids: tf.Tensor2D,
+  options: Omit<BlockOptions, 'causal'>,
+): { output: tf.Tensor3D; trace: TowerTrace } {
+  const { nEmbd } = config;
   const length = ids.shape[1];
   const tokens = embedding(parameters.get('text.tokenEmbedding'), ids) as tf.Tensor3D;
   const positions = tf.slice(parameters.get('text.positionEmbedding'), [0, 0], [length, nEmbd]);
   const input = tf.add(tokens, positions) as tf.Tensor3D;
-  const { output, trace } = transformerBlocks(parameters, 'text', config, input, {
-    ...options,
-    causal: true,
-  });
-  const lastHiddenState = applyLayerNorm(parameters, 'text.finalNorm', output, config.layerNormEpsilon);
-  // A one-hot product instead of a gather: its gradient exists on every backend. (Cast, because wasm
-  // fills a float one-hot wrongly.)
-  const chosen = tf.expandDims(tf.cast(tf.oneHot(ends, length), 'float32'), 1) as tf.Tensor3D; // [batch, 1, length]
-  const pooled = tf.reshape(tf.matMul(chosen, lastHiddenState), [-1, nEmbd]) as tf.Tensor2D;
-  return { ...trace, lastHiddenState, pooled };
+  return transformerBlocks(parameters, 'text', config, input, { ...options, causal: true });
 }

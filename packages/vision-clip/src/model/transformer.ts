@@ -17,29 +17,36 @@ export interface TraceOptions {
   readonly outputAttentions?: boolean;
 }
 
+export interface BlockOptions extends TraceOptions {
+  readonly causal: boolean;
+  /**
+   * Which positions of the output are wanted, `[batch, length, nEmbd]` → `[batch, wanted, nEmbd]`: the last block then
+   * projects those alone. Attention still reads all of them, so their values are the same.
+   */
+  readonly select?: ((x: tf.Tensor3D) => tf.Tensor3D) | undefined;
+}
+
 /** Pre-norm blocks of both towers: x + attention(norm1 x), then x + mlp(norm2 x). */
 export function transformerBlocks(
   parameters: Parameters,
   tower: 'vision' | 'text',
   config: VitConfig | TextConfig,
   input: tf.Tensor3D,
-  options: TraceOptions & { readonly causal: boolean },
+  options: BlockOptions,
 ): { output: tf.Tensor3D; trace: TowerTrace } {
   const trace: TowerTrace = { hiddenStates: [], attentions: [] };
   let x = input;
   for (let i = 0; i < config.nLayer; i++) {
+    const select = i === config.nLayer - 1 ? options.select : undefined;
     if (options.outputHiddenStates) trace.hiddenStates.push(x);
     const block = `${tower}.blocks.${i}`;
     const normed = applyLayerNorm(parameters, `${block}.norm1`, x, config.layerNormEpsilon);
-    const { output, weights } = selfAttention(
-      parameters,
-      `${block}.attention`,
-      normed,
-      config.nHead,
-      options,
-    );
+    const { output, weights } = selfAttention(parameters, `${block}.attention`, normed, config.nHead, {
+      ...options,
+      select,
+    });
     if (weights) trace.attentions.push(weights);
-    x = tf.add(x, output);
+    x = tf.add(select ? select(x) : x, output);
     const inner = applyLayerNorm(parameters, `${block}.norm2`, x, config.layerNormEpsilon);
     x = tf.add(x, mlp(parameters, `${block}.mlp`, inner, config.activation));
   }
@@ -52,7 +59,7 @@ function selfAttention(
   name: string,
   x: tf.Tensor3D,
   nHead: number,
-  { causal, outputAttentions }: TraceOptions & { causal: boolean },
+  { causal, outputAttentions, select }: BlockOptions,
 ): { output: tf.Tensor3D; weights?: tf.Tensor4D } {
   const [batch, length, nEmbd] = x.shape;
   const headDim = nEmbd / nHead;
@@ -72,8 +79,8 @@ function selfAttention(
   } else {
     attended = denseAttention(query, key, value, { causal });
   }
-  const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, nEmbd]);
-  const output = applyLinear(parameters, `${name}.out`, merged as tf.Tensor3D);
+  const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, nEmbd]) as tf.Tensor3D;
+  const output = applyLinear(parameters, `${name}.out`, select ? select(merged) : merged);
   return weights ? { output, weights } : { output };
 }
 

@@ -4,7 +4,13 @@ import type { VitConfig } from '../config.js';
 import { ClipInputError } from '../errors.js';
 import type { Parameters } from './parameters.js';
 import { positionResizeMatrix } from './position-resize.js';
-import { applyLayerNorm, type TowerTrace, type TraceOptions, transformerBlocks } from './transformer.js';
+import {
+  applyLayerNorm,
+  type BlockOptions,
+  type TowerTrace,
+  type TraceOptions,
+  transformerBlocks,
+} from './transformer.js';
 
 export interface VisionOutput extends TowerTrace {
   /** `[batch, 1 + patches, nEmbd]` before the last norm, class token first: what image tokens are made from. */
@@ -26,6 +32,31 @@ export function visionTransformer(
   pixels: tf.Tensor4D,
   options: TraceOptions = {},
 ): VisionOutput {
+  const { batch, output, trace } = run(parameters, config, pixels, options);
+  return { ...trace, lastHiddenState: output, pooled: pool(parameters, config, batch, output) };
+}
+
+/** `pooled` alone. The last block then works on the class token only: a sixteenth of B/32's arithmetic is saved. */
+export function pooledVision(parameters: Parameters, config: VitConfig, pixels: tf.Tensor4D): tf.Tensor2D {
+  const { batch, output } = run(parameters, config, pixels, { select: firstToken });
+  return pool(parameters, config, batch, output);
+}
+
+function firstToken(x: tf.Tensor3D): tf.Tensor3D {
+  return tf.slice(x, [0, 0, 0], [x.shape[0], 1, x.shape[2]]) as tf.Tensor3D;
+}
+
+function pool(parameters: Parameters, config: VitConfig, batch: number, output: tf.Tensor3D): tf.Tensor2D {
+  const first = tf.reshape(firstToken(output), [batch, config.nEmbd]) as tf.Tensor2D;
+  return applyLayerNorm(parameters, 'vision.postNorm', first, config.layerNormEpsilon);
+}
+
+function run(
+  parameters: Parameters,
+  config: VitConfig,
+  pixels: tf.Tensor4D,
+  options: Omit<BlockOptions, 'causal'>,
+): { batch: number; output: tf.Tensor3D; trace: TowerTrace } {
   const { patchSize, nEmbd, layerNormEpsilon, imageSize } = config;
   const [batch, channels, height, width] = pixels.shape;
   // The patch convolution ignores a rest that does not fill a patch; only the trained size may have one.
@@ -58,12 +89,7 @@ export function visionTransformer(
     ...options,
     causal: false,
   });
-  const first = tf.reshape(tf.slice(output, [0, 0, 0], [batch, 1, nEmbd]), [batch, nEmbd]) as tf.Tensor2D;
-  return {
-    ...trace,
-    lastHiddenState: output,
-    pooled: applyLayerNorm(parameters, 'vision.postNorm', first, layerNormEpsilon),
-  };
+  return { batch, output, trace };
 }
 
 /** `[batch, 3, height, width]` → `[batch, rows·columns, 3·patch²]`, a patch's values ordered channel, row, column. */

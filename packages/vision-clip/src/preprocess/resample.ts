@@ -1,4 +1,5 @@
 import { hasAlpha, premultiply, type RawImage, unpremultiply } from './raw-image.js';
+import { simdHorizontal, simdVertical } from './resample-simd.js';
 
 /** Pillow's resampling filters. All but `nearest` widen when shrinking, which is what antialiases. */
 export type Interpolation = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic' | 'lanczos';
@@ -134,15 +135,25 @@ function passes(
   } else {
     const right = window.left + window.width;
     const columns = resampleTable(image.width, width, interpolation, window.left, right);
-    data = horizontalPass(image, columns, rowBegin, rowEnd);
+    data =
+      simdHorizontal(image, columns, rowBegin, rowEnd) ?? horizontalPass(image, columns, rowBegin, rowEnd);
   }
-  if (rows) data = verticalPass(data, rows, rowBegin, window.width * channels);
+  if (rows) {
+    const rowBytes = window.width * channels;
+    data = simdVertical(data, rows, rowBegin, rowBytes) ?? verticalPass(data, rows, rowBegin, rowBytes);
+  }
   return { width: window.width, height: window.height, channels, data };
 }
 
 const half = 1 << (precisionBits - 1);
 
-function horizontalPass(image: RawImage, table: ResampleTable, rowBegin: number, rowEnd: number): Uint8Array {
+// The plain passes: what `resample-simd.ts` does where it can. Math.imul and |0 keep sums in 32-bit integers.
+export function horizontalPass(
+  image: RawImage,
+  table: ResampleTable,
+  rowBegin: number,
+  rowEnd: number,
+): Uint8Array {
   const { channels, data } = image;
   const { start, count, weights, taps } = table;
   const outputs = start.length;
@@ -151,17 +162,17 @@ function horizontalPass(image: RawImage, table: ResampleTable, rowBegin: number,
   for (let row = rowBegin; row < rowEnd; row++) {
     const rowStart = row * image.width * channels;
     for (let output = 0; output < outputs; output++) {
-      const from = rowStart + start[output]! * channels;
-      const end = output * taps + count[output]!;
+      const from = (rowStart + start[output]! * channels) | 0;
+      const end = (output * taps + count[output]!) | 0;
       if (channels === 3) {
         let red = half;
         let green = half;
         let blue = half;
-        for (let tap = output * taps, at = from; tap < end; tap++, at += 3) {
+        for (let tap = (output * taps) | 0, at = from; tap < end; tap++, at += 3) {
           const weight = weights[tap]!;
-          red += data[at]! * weight;
-          green += data[at + 1]! * weight;
-          blue += data[at + 2]! * weight;
+          red = (red + Math.imul(data[at]!, weight)) | 0;
+          green = (green + Math.imul(data[at + 1]!, weight)) | 0;
+          blue = (blue + Math.imul(data[at + 2]!, weight)) | 0;
         }
         out[to++] = red >> precisionBits;
         out[to++] = green >> precisionBits;
@@ -170,7 +181,7 @@ function horizontalPass(image: RawImage, table: ResampleTable, rowBegin: number,
         for (let channel = 0; channel < channels; channel++) {
           let sum = half;
           for (let tap = output * taps, at = from + channel; tap < end; tap++, at += channels) {
-            sum += data[at]! * weights[tap]!;
+            sum = (sum + Math.imul(data[at]!, weights[tap]!)) | 0;
           }
           out[to++] = sum >> precisionBits;
         }
@@ -180,7 +191,7 @@ function horizontalPass(image: RawImage, table: ResampleTable, rowBegin: number,
   return new Uint8Array(out.buffer);
 }
 
-function verticalPass(
+export function verticalPass(
   data: Uint8Array | Uint8ClampedArray,
   table: ResampleTable,
   rowBegin: number,
@@ -195,8 +206,8 @@ function verticalPass(
     // Whole rows at a time: memory is read in order.
     for (let tap = 0; tap < count[output]!; tap++) {
       const weight = weights[output * taps + tap]!;
-      const from = (start[output]! - rowBegin + tap) * rowLength;
-      for (let i = 0; i < rowLength; i++) sums[i] = sums[i]! + data[from + i]! * weight;
+      const from = ((start[output]! - rowBegin + tap) * rowLength) | 0;
+      for (let i = 0; i < rowLength; i++) sums[i] = (sums[i]! + Math.imul(data[from + i]!, weight)) | 0;
     }
     const to = output * rowLength;
     for (let i = 0; i < rowLength; i++) out[to + i] = sums[i]! >> precisionBits;
