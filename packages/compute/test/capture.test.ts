@@ -364,6 +364,32 @@ describe.runIf(graphExecutors.includes('tensorflow'))('the TensorFlow executor',
     expect(Math.abs(losses[1]! / losses[0]! - 1)).toBeLessThan(0.01);
   });
 
+  it('bf16 copies of weights follow the weights', async () => {
+    const w = tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2]));
+    const product = (x: tf.Tensor) => tf.matMul(x as tf.Tensor2D, w as unknown as tf.Tensor2D);
+    const f = capture(product, { executor: 'tensorflow', matmulPrecision: 'bf16' });
+    const g = capture((x: tf.Tensor) => w.assign(tf.add(w, x)), { executor: 'tensorflow' });
+    const x = tf.tensor2d([1, 1], [1, 2]);
+    const read = async () => {
+      const y = await f(x);
+      const values = [...y.dataSync()];
+      y.dispose();
+      return values;
+    };
+    expect(await read()).toEqual([4, 6]);
+    expect(await read()).toEqual([4, 6]);
+    const other = tf.tensor2d([5, 6, 7, 8], [2, 2]);
+    w.assign(other); // on the eager side
+    expect(await read()).toEqual([12, 14]);
+    await g(1); // in another captured function
+    expect(await read()).toEqual([14, 16]);
+    const [a, b] = await Promise.all([f(x), f(x)]);
+    expect([...a.dataSync(), ...b.dataSync()]).toEqual([14, 16, 14, 16]);
+    f.dispose();
+    g.dispose();
+    tf.dispose([w, x, other, a, b]);
+  });
+
   it('large constants stay beside the graph', async () => {
     const table = tf.randomNormal([300, 300], 0, 1, 'float32', 2);
     const f = capture((x: tf.Tensor) => tf.sum(tf.mul(table, x)), { executor: 'tensorflow' });

@@ -176,6 +176,25 @@ export class TensorFlowContext implements VariableStore {
     }
   }
 
+  /** A copy of a float32 variable in bfloat16; the caller deletes it. */
+  half(key: number, meta: Meta): Pointer {
+    const { c } = this.library;
+    const resource = this.resource(key, meta);
+    const dtype = (op: Pointer) => c.TFE_OpSetAttrType(op, 'dtype', DT.float32);
+    const [value] = this.eager('ReadVariableOp', [resource], dtype, 1);
+    try {
+      const cast = (op: Pointer) => {
+        c.TFE_OpSetAttrType(op, 'SrcT', DT.float32);
+        c.TFE_OpSetAttrType(op, 'DstT', DT.bfloat16);
+        c.TFE_OpSetAttrBool(op, 'Truncate', 0);
+      };
+      return this.eager('Cast', [value], cast, 1)[0];
+    } finally {
+      c.TFE_DeleteTensorHandle(value);
+      c.TFE_DeleteTensorHandle(resource);
+    }
+  }
+
   free(key: number): void {
     if (!this.assigned.delete(key)) return;
     const { c } = this.library;

@@ -1,3 +1,4 @@
+import type { Variable } from '@tensorflow/tfjs-core';
 import type { HostArray, Program } from '../../capture/graph.js';
 import { slotOf } from '../../capture/variables.js';
 import { type Cluster, clusterFailure, contextOf } from '../../distributed/cluster.js';
@@ -11,11 +12,41 @@ import type { AddRegion } from './lowering.js';
 /** Larger constants are kept as tensors beside the function instead of being copied into it. */
 const inlineLimit = 1 << 14;
 
+/** A variable in bfloat16, made anew when the variable has changed. */
+class HalfCopy {
+  private readonly context: TensorFlowContext;
+  private readonly variable: Variable;
+  private handle: Pointer;
+  private made = -1;
+
+  constructor(context: TensorFlowContext, variable: Variable) {
+    this.context = context;
+    this.variable = variable;
+  }
+
+  current(): Pointer {
+    const slot = slotOf(this.variable);
+    const revision = slot.revision();
+    if (this.made !== revision) {
+      this.dispose();
+      this.handle = this.context.half(slot.key, slot.meta);
+      this.made = revision;
+    }
+    return this.handle;
+  }
+
+  dispose(): void {
+    if (this.made >= 0) this.context.library.c.TFE_DeleteTensorHandle(this.handle);
+    this.made = -1;
+  }
+}
+
 class TensorFlowProgram implements CompiledProgram {
   readonly store: TensorFlowContext;
   private readonly program: Program;
   private readonly name: string;
   private readonly bound: Pointer[];
+  private readonly halves: HalfCopy[];
   private readonly cluster: Cluster | undefined;
 
   constructor(context: TensorFlowContext, program: Program, options: CompileOptions) {
@@ -27,17 +58,27 @@ class TensorFlowProgram implements CompiledProgram {
       matmulPrecision: options.matmulPrecision,
       variableName: (variable) => context.variableName(slotOf(variable).key),
       inlineLimit,
+      keepHalves: true,
       // Collective programs may run on other machines, whose libraries are their own affair.
       ...(options.cluster === undefined && context.compilesRegions && { addRegion }),
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     });
     this.name = context.addFunction({
       nodes: lowered.builder.nodes,
-      inputs: [...lowered.feeds, ...lowered.bound.map(({ placeholder }) => placeholder)],
+      inputs: [
+        ...lowered.feeds,
+        ...lowered.bound.map(({ placeholder }) => placeholder),
+        ...lowered.halves.map(({ placeholder }) => placeholder),
+      ],
       outputs: lowered.fetches,
       targets: lowered.updates,
     });
     this.bound = lowered.bound.map(({ value }) => context.handle(value.node.constant!(), value));
+    this.halves = lowered.halves.map(({ variable }) => new HalfCopy(context, variable));
+  }
+
+  private inputs(feeds: readonly Pointer[]): Pointer[] {
+    return [...feeds, ...this.bound, ...this.halves.map((half) => half.current())];
   }
 
   private feed(feeds: readonly HostArray[]): Pointer[] {
@@ -55,9 +96,7 @@ class TensorFlowProgram implements CompiledProgram {
   run(feeds: readonly HostArray[]): HostArray[] {
     const handles = this.feed(feeds);
     try {
-      return this.collect(
-        this.store.run(this.name, [...handles, ...this.bound], this.program.fetches.length),
-      );
+      return this.collect(this.store.run(this.name, this.inputs(handles), this.program.fetches.length));
     } catch (error) {
       throw this.explain(error);
     } finally {
@@ -68,7 +107,7 @@ class TensorFlowProgram implements CompiledProgram {
   async runAsync(feeds: readonly HostArray[]): Promise<HostArray[]> {
     const handles = this.feed(feeds);
     try {
-      const inputs = [...handles, ...this.bound];
+      const inputs = this.inputs(handles);
       return this.collect(await this.store.runAsync(this.name, inputs, this.program.fetches.length));
     } catch (error) {
       throw this.explain(error);
@@ -83,6 +122,7 @@ class TensorFlowProgram implements CompiledProgram {
 
   dispose(): void {
     this.release(this.bound);
+    for (const half of this.halves) half.dispose();
     this.store.removeFunction(this.name);
   }
 }

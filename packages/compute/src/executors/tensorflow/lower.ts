@@ -13,6 +13,8 @@ export interface Lowered {
   readonly feeds: readonly TfNode[];
   /** Placeholders for large constants, with their values. */
   readonly bound: readonly { readonly placeholder: TfNode; readonly value: Value }[];
+  /** Placeholders for half-precision copies of variables. */
+  readonly halves: readonly { readonly placeholder: TfNode; readonly variable: Variable }[];
   readonly fetches: readonly TfRef[];
   /** Operations that must run although nothing depends on them. */
   readonly updates: readonly TfNode[];
@@ -61,7 +63,8 @@ export function lower(program: Program, options: LowerOptions): Lowered {
   const fetches = program.fetches.map((value) =>
     builder.op('Identity', [lowering.ref(value)], { T: { type: DT[value.dtype] } }),
   );
-  return { builder, feeds, bound, fetches, updates, handles: lowering.handles };
+  const { handles, keptHalves: halves } = lowering;
+  return { builder, feeds, bound, halves, fetches, updates, handles };
 }
 
 function plan(lowering: Lowering) {

@@ -25,6 +25,11 @@ export interface LowerOptions {
   readonly prefix?: string;
   /** Takes groups of elementwise operations as functions for XLA; without it every operation stands alone. */
   readonly addRegion?: AddRegion;
+  /**
+   * With `bf16`: half-precision copies of variables that the program does not update become inputs, made once by the
+   * caller instead of in every run. Default false.
+   */
+  readonly keepHalves?: boolean;
 }
 
 let collectives = 0;
@@ -37,6 +42,8 @@ export class Lowering {
   readonly refs = new Map<Value, TfRef>();
   readonly uses = new Map<Value, number>();
   readonly handles = new Map<Variable, TfRef>();
+  readonly keptHalves: { placeholder: TfNode; variable: Variable }[] = [];
+  private readonly frozen = new Map<TfRef, Variable>();
   private readonly reads = new Map<Variable, TfNode>();
   private readonly halves = new Map<TfRef, TfRef>();
   private readonly common = new Map<Value, Map<string, unknown>>();
@@ -109,6 +116,8 @@ export class Lowering {
       dtype: { type: DT[variable.dtype as 'float32'] },
     });
     this.reads.set(variable, ref.node);
+    const updates = this.program.updates.some((update) => update.variable === variable);
+    if (this.options.keepHalves === true && !updates) this.frozen.set(ref, variable);
     return ref;
   }
 
@@ -121,10 +130,20 @@ export class Lowering {
   half(ref: TfRef): TfRef {
     let half = this.halves.get(ref);
     if (half === undefined) {
-      half = this.cast(ref, DT.float32, DT.bfloat16);
+      half = this.keptHalf(ref) ?? this.cast(ref, DT.float32, DT.bfloat16);
       this.halves.set(ref, half);
     }
     return half;
+  }
+
+  /** A placeholder for the copy of a variable that stays as it is. */
+  private keptHalf(ref: TfRef): TfRef | undefined {
+    const variable = this.frozen.get(ref);
+    if (variable === undefined) return undefined;
+    const attrs = { dtype: { type: DT.bfloat16 }, shape: { shape: variable.shape } };
+    const node = this.builder.add('Placeholder', [], attrs, [], `half_${this.keptHalves.length}`);
+    this.keptHalves.push({ placeholder: node, variable });
+    return { node, index: 0 };
   }
 
   /** A bfloat16 result in float32. The way back to bfloat16 is then known, and exact. */
