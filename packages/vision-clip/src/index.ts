@@ -89,6 +89,7 @@ export {
   type TrainerState,
   type TrainStep,
 } from './training/trainer.js';
+export { type EmbedImagesOptions, embedImages, type ImageEmbeddings } from './use/embed-images.js';
 export { imagenetTemplates } from './use/imagenet-templates.js';
 export { RetrievalIndex, type SearchResult, similarityMatrix } from './use/retrieval-index.js';
 export { ZeroShotClassifier, type ZeroShotOptions, type ZeroShotResult } from './use/zero-shot.js';

@@ -134,26 +134,20 @@ export function parseOpenClipConfig(json: unknown): ClipConfig {
   const root = object(file?.model_cfg) ?? file;
   const vision = object(root?.vision_cfg);
   const text = object(root?.text_cfg);
-  if (!root || !vision || !text) {
-    throw new ClipConfigError('open_clip_config.json', 'must have vision_cfg and text_cfg');
-  }
+  // open_clip always has both; what we save of a model without a text tower has one.
+  if (!root || !vision) throw new ClipConfigError('open_clip_config.json', 'must have vision_cfg');
   for (const [name, unsupported] of [
     ['vision_cfg.timm_model_name', vision.timm_model_name],
-    ['text_cfg.hf_model_name', text.hf_model_name],
+    ['text_cfg.hf_model_name', text?.hf_model_name],
     ['multimodal_cfg', root.multimodal_cfg],
   ] as const) {
     if (unsupported)
       throw new CheckpointError(`${name} (${JSON.stringify(unsupported)}) is not a CLIP tower we have`);
   }
   const number = fields(vision, 'vision_cfg.');
-  const textNumber = fields(text, 'text_cfg.');
   const act: Activation = root.quick_gelu === true ? 'quick' : 'erf';
   const width = number('width', 768);
   const imageSize = number('image_size', 224);
-  const textWidth = textNumber('width', 512);
-  const vocabSize = textNumber('vocab_size', 49_408);
-  const poolsAtEnd = text.pool_type === 'eos';
-  const special = object(file?.special_tokens) ?? {};
   return validateConfig({
     embedDim: fields(root, '')('embed_dim', 512),
     vision: Array.isArray(vision.layers)
@@ -177,23 +171,31 @@ export function parseOpenClipConfig(json: unknown): ClipConfig {
           activation: act,
           layerNormEpsilon: 1e-5,
         },
-    text: {
-      contextLength: textNumber('context_length', 77),
-      vocabSize,
-      nEmbd: textWidth,
-      nLayer: textNumber('layers', 12),
-      nHead: textNumber('heads', 8),
-      nInner: Math.trunc(textWidth * textNumber('mlp_ratio', 4)),
-      activation: act,
-      layerNormEpsilon: 1e-5,
-      bosTokenId: typeof special.bos_token_id === 'number' ? special.bos_token_id : vocabSize - 2,
-      eosTokenId: poolsAtEnd ? textNumber('eos_id', 2) : vocabSize - 1,
-      poolAtHighestId: !poolsAtEnd, // by default open_clip pools at argmax of the ids
-      padTokenId: textNumber('pad_id', 0),
-    },
+    ...(text ? { text: parseOpenClipText(text, object(file?.special_tokens) ?? {}, act) } : {}),
     logitScaleInit: fields(root, '')('init_logit_scale', defaultLogitScale),
     ...(typeof root.init_logit_bias === 'number' ? { logitBiasInit: root.init_logit_bias } : {}),
   });
+}
+
+function parseOpenClipText(text: Json, special: Json, activation: Activation): TextConfig {
+  const number = fields(text, 'text_cfg.');
+  const nEmbd = number('width', 512);
+  const vocabSize = number('vocab_size', 49_408);
+  const poolsAtEnd = text.pool_type === 'eos';
+  return {
+    contextLength: number('context_length', 77),
+    vocabSize,
+    nEmbd,
+    nLayer: number('layers', 12),
+    nHead: number('heads', 8),
+    nInner: Math.trunc(nEmbd * number('mlp_ratio', 4)),
+    activation,
+    layerNormEpsilon: 1e-5,
+    bosTokenId: typeof special.bos_token_id === 'number' ? special.bos_token_id : vocabSize - 2,
+    eosTokenId: poolsAtEnd ? number('eos_id', 2) : vocabSize - 1,
+    poolAtHighestId: !poolsAtEnd, // by default open_clip pools at argmax of the ids
+    padTokenId: number('pad_id', 0),
+  };
 }
 
 /** A `config.json` that `transformers.CLIPModel.from_pretrained` takes. Vision transformers only. */
@@ -248,6 +250,12 @@ export function toHuggingFaceConfig(config: ClipConfig): Json {
   };
 }
 
+/** A ratio that open_clip's `int(width * mlp_ratio)` turns into `nInner` again. */
+function mlpRatio({ nEmbd, nInner }: TextConfig): number {
+  const ratio = nInner / nEmbd;
+  return Math.trunc(nEmbd * ratio) === nInner ? ratio : (nInner + 0.5) / nEmbd;
+}
+
 /** An `open_clip_config.json`, for the ResNets that transformers does not have. */
 export function toOpenClipConfig(config: ClipConfig, preprocess: Json): Json {
   const { vision, text } = config;
@@ -271,7 +279,7 @@ export function toOpenClipConfig(config: ClipConfig, preprocess: Json): Json {
         width: text.nEmbd,
         heads: text.nHead,
         layers: text.nLayer,
-        mlp_ratio: text.nInner / text.nEmbd,
+        mlp_ratio: mlpRatio(text),
         pad_id: text.padTokenId,
         // Where the end token is the highest id, open_clip's default pooling is the same.
         ...(text.poolAtHighestId || text.eosTokenId === text.vocabSize - 1

@@ -114,6 +114,32 @@ describe('saving', () => {
     });
   });
 
+  it.each([
+    ['ResNet', { ...tinyRn, text: undefined }],
+    ['vision transformer', { ...tinyVit, text: undefined }],
+    ['text transformer', { ...tinyVit, vision: undefined }],
+  ])('a lone %s comes back', async (kind, { text, vision, ...rest }) => {
+    const config = { ...rest, ...(text ? { text } : {}), ...(vision ? { vision } : {}) };
+    using clip = CLIP.create(config, { seed: 6 });
+    const target = join(folder, `lone-${kind}`);
+    await clip.save(target);
+    using again = await CLIP.load(target);
+    expect(again.config.vision).toEqual(vision);
+    expect(again.config.text).toEqual(text);
+    expect(again.unusedTensors).toEqual([]);
+    const encode = (model: CLIP) => (vision ? model.encodeImage(pixels(32)) : model.encodeText([[1, 5, 39]]));
+    expect(maxDifference(await encode(again).data(), await encode(clip).data())).toBe(0);
+  });
+
+  it('keeps an inner width that is no round multiple', async () => {
+    for (const nInner of [100, 85, 130, 47]) {
+      using clip = CLIP.create({ ...tinyRn, text: { ...tinyRn.text!, nEmbd: 48, nInner } });
+      await clip.save(join(folder, 'ratio'));
+      using again = await CLIP.load(join(folder, 'ratio'));
+      expect(again.config.text!.nInner).toBe(nInner);
+    }
+  });
+
   it.each([tinyVit, tinyRn])('keeps how images are prepared', async (config) => {
     const preprocess = {
       background: [255, 255, 255],
