@@ -8,14 +8,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { computeInfo, initCompute } from '@gpt-lineage/compute';
-import {
-  CLIP,
-  compileEncoders,
-  decodeImage,
-  type PixelValues,
-  presets,
-  Random,
-} from '@gpt-lineage/vision-clip';
+import { CLIP, compileEncoders, decodeImage, embedImages, presets, Random } from '@gpt-lineage/vision-clip';
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
 
@@ -123,37 +116,38 @@ console.log(
 );
 process.exit(0);
 
-/** Files → embeddings. The next batch is decoded and resized while the current one is encoded. */
+/** Files → embeddings as `embedImages` makes them, or the encoder alone on prepared batches, one after the other. */
 async function runOurs(encode: (pixels: tf.Tensor4D) => Promise<tf.Tensor2D>, mode: Mode): Promise<Pass> {
-  const batches: string[][] = [];
-  for (let i = 0; i < files.length; i += batchSize) batches.push(files.slice(i, i + batchSize));
-  const prepare = async (paths: string[]): Promise<PixelValues> =>
-    clip.preprocess(await Promise.all(paths.map((path) => decodeImage(path))));
-  const ready = mode === 'encode' ? await Promise.all(batches.map(prepare)) : undefined;
-  const start = performance.now();
-  let next = ready ? Promise.resolve(ready[0]!) : prepare(batches[0]!);
-  for (let i = 0; i < batches.length; i++) {
-    const { data, shape } = await next;
-    const pixels = tf.tensor4d(data, [...shape] as [number, number, number, number]);
-    const encoding = encode(pixels);
-    if (i + 1 < batches.length) next = ready ? Promise.resolve(ready[i + 1]!) : prepare(batches[i + 1]!);
-    const embeds = await encoding;
-    await embeds.data();
-    tf.dispose([pixels, embeds]);
+  const ready: tf.Tensor4D[] = [];
+  if (mode === 'encode') {
+    for (let i = 0; i < files.length; i += batchSize)
+      ready.push(await pixelsOf(files.slice(i, i + batchSize)));
   }
-  return {
-    seconds: (performance.now() - start) / 1000,
-    images: files.length,
-    peakMiB: process.resourceUsage().maxRSS / 1024,
-  };
+  const start = performance.now();
+  if (mode === 'encode') {
+    for (const pixels of ready) {
+      const embeds = await encode(pixels);
+      await embeds.data();
+      embeds.dispose();
+    }
+  } else {
+    let images = 0;
+    for await (const { shape } of embedImages(clip, files, { batchSize, encode })) images += shape[0];
+    if (images !== files.length) throw new Error(`${images} of ${files.length} images came back`);
+  }
+  const seconds = (performance.now() - start) / 1000;
+  tf.dispose(ready);
+  return { seconds, images: files.length, peakMiB: process.resourceUsage().maxRSS / 1024 };
+}
+
+async function pixelsOf(paths: readonly string[]): Promise<tf.Tensor4D> {
+  const { data, shape } = clip.preprocess(await Promise.all(paths.map((path) => decodeImage(path))));
+  return tf.tensor4d(data, [...shape] as [number, number, number, number]);
 }
 
 /** Worst cosine between float32 and bf16 embeddings of one batch. */
 async function cosineOfBf16(): Promise<object> {
-  const { data, shape } = clip.preprocess(
-    await Promise.all(files.slice(0, batchSize).map((path) => decodeImage(path))),
-  );
-  const pixels = tf.tensor4d(data, [...shape] as [number, number, number, number]);
+  const pixels = await pixelsOf(files.slice(0, batchSize));
   const encoders = compileEncoders(clip, { matmulPrecision: 'bf16' });
   const cosines = tf.sum(tf.mul(clip.encodeImage(pixels), await encoders.encodeImage(pixels)), 1);
   const worst = Math.min(...(await cosines.data()));

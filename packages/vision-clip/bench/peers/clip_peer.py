@@ -7,7 +7,28 @@ import json, resource, sys, time
 import torch
 
 torch.set_grad_enabled(False)
+
+
+def import_torchvision():
+    """torchvision without its own operators, where its wheel was built for another torch: transforms need none."""
+    register = torch.library.register_fake
+
+    def lenient(name, *args, **kwargs):
+        if isinstance(name, str) and name.startswith("torchvision::"):
+            return lambda f: f
+        return register(name, *args, **kwargs)
+    torch.library.register_fake = lenient
+    try:
+        import torchvision
+        versions["torchvision"] = torchvision.__version__
+    except ImportError:
+        pass
+    finally:
+        torch.library.register_fake = register
+
+
 peers, versions = {}, {"torch": torch.__version__}
+import_torchvision()
 
 
 def pil_images(files):
@@ -52,6 +73,7 @@ try:
             return torch.stack([preprocess(i) for i in pil_images(files)]).to(dtype)
         return prepare, lambda pixels: model.encode_image(pixels, normalize=True)
     peers["open_clip"] = lambda: oc(torch.float32)
+    peers["open_clip bf16"] = lambda: oc(torch.bfloat16)
 except Exception as error:
     print(f"open_clip: {error}", file=sys.stderr)
 
