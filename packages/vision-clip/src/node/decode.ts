@@ -1,8 +1,9 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Sharp, SharpOptions } from 'sharp';
 import { ImageError } from '../errors.js';
 import { fetchImage } from '../image/fetch.js';
+import { transparentColor } from '../image/gif.js';
 import {
   checkDimensions,
   defaultMaxBytes,
@@ -54,9 +55,14 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     const isCmyk = metadata.space === 'cmyk';
     let image = sharp(input, sharpOptions).timeout({ seconds: timeoutSeconds });
     if (autoOrient) image = image.autoOrient();
-    const raw = isCmyk ? await decodeCmyk(image) : await decodeRgb(image, metadata.hasAlpha);
-    if (format === 'gif') return { ...withoutOpaqueAlpha(raw), indexed: true };
-    return metadata.isPalette === true ? { ...raw, indexed: true } : raw;
+    // Pillow makes no alpha of the one colour that a grey or RGB file may call transparent (tRNS).
+    const isKeyed = format === 'png' && (head[25] === 0 || head[25] === 2);
+    const raw = isCmyk ? await decodeCmyk(image) : await decodeRgb(image, metadata.hasAlpha && !isKeyed);
+    if (format === 'gif')
+      return { ...(await colorTransparent(withoutOpaqueAlpha(raw), input)), indexed: true };
+    // Pillow does not interpolate between palette indices, nor between the two values of a single bit.
+    const indexed = metadata.isPalette === true || metadata.bitsPerSample === 1;
+    return indexed ? { ...raw, indexed } : raw;
   } catch (error) {
     throw asImageError(error, name);
   }
@@ -73,6 +79,16 @@ function withoutOpaqueAlpha(image: RawImage): RawImage {
   if (image.channels !== 4) return image;
   for (let i = 3; i < image.data.length; i += 4) if (image.data[i] !== 255) return image;
   return toRgb(image);
+}
+
+/** Gives transparent pixels of a GIF the colour that they have in the file. */
+async function colorTransparent(image: RawImage, input: Uint8Array | string): Promise<RawImage> {
+  if (image.channels !== 4) return image;
+  const color = transparentColor(typeof input === 'string' ? await readStart(input, 1 << 16) : input);
+  if (color) {
+    for (let i = 0; i < image.data.length; i += 4) if (image.data[i + 3] === 0) image.data.set(color, i);
+  }
+  return image;
 }
 
 /** Pillow's conversion, which knows no inks: each colour is its distance from the ink times the lack of black. */
@@ -120,17 +136,20 @@ async function readHead(path: string, maxBytes: number): Promise<Uint8Array> {
     const info = await stat(path);
     if (!info.isFile()) throw new ImageError('unreadable', `${path} is not a file`);
     checkBytes(info.size, maxBytes, path);
-    if (info.size <= sniffBytes) return await readFile(path);
-    const file = await open(path, 'r');
-    try {
-      const { buffer, bytesRead } = await file.read(new Uint8Array(sniffBytes), 0, sniffBytes, 0);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
+    return await readStart(path, sniffBytes);
   } catch (cause) {
     if (ImageError.isInstance(cause)) throw cause;
     throw new ImageError('unreadable', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readStart(path: string, bytes: number): Promise<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(bytes), 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }
 
