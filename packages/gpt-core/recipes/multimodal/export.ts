@@ -31,7 +31,7 @@ const marks = report.results.filter(({ mode }) => mode === 'marks').map(({ accur
 const share = marks.slice(0, 3).reduce((sum, value) => sum + value, 0) / 3;
 const card = {
   title: 'A small GPT that sees',
-  description: `0.7 million parameters over a CLIP of our own, trained from scratch on scenes of shapes, handwritten digits and emoji (48 × 48 pixels). Ask "what color is the star?", "how many objects are there?", "what is inside the red circle?" (${(100 * share).toFixed(0)} % right). CC BY-SA 4.0, as the emoji are.`,
+  description: `${(model.gpt.parameterCount / 1e6).toFixed(1)} million parameters over a CLIP of our own, trained from scratch on scenes of shapes, handwritten digits and emoji (48 × 48 pixels). Ask "what color is the star?", "how many objects are there?", "what is inside the red circle?" (${(100 * share).toFixed(0)} % right). CC BY-SA 4.0, as the emoji are.`,
 };
 writeFileSync(`${folder}/model-card.json`, `${JSON.stringify(card, null, 2)}\n`);
 console.log(`wrote ${folder}`);

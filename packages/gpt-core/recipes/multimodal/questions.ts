@@ -164,6 +164,20 @@ const emoji: Ask = ({ objects }, _, pictures) => {
 };
 
 export const imageTasks = { color, count, position, name: nameAt, exists, relation, digit, emoji } as const;
+/** How often training asks each kind of question: what takes long to learn more often. */
+const trainingShares: Readonly<Record<keyof typeof imageTasks, number>> = {
+  color: 1,
+  count: 1,
+  position: 1,
+  name: 1,
+  exists: 2,
+  relation: 3,
+  digit: 1,
+  emoji: 1,
+};
+const trainingKinds = Object.entries(trainingShares).flatMap(([task, share]) =>
+  new Array<Ask>(share).fill(imageTasks[task as keyof typeof imageTasks]),
+);
 export const markTasks = ['circle', 'box', 'arrow'] as const;
 export const compareTasks = ['missing', 'more', 'which', 'changed'] as const;
 const markColors = ['red', 'green', 'blue'];
@@ -338,9 +352,7 @@ export async function sample(
     case 'image': {
       const scene = randomScene(random, pictures, split);
       const image = render(scene, pictures, split, random);
-      const kinds = options.task
-        ? [imageTasks[options.task as keyof typeof imageTasks]]
-        : Object.values(imageTasks);
+      const kinds = options.task ? [imageTasks[options.task as keyof typeof imageTasks]] : trainingKinds;
       const asked: Asked[] = [];
       const questions = most > 1 ? most - 2 : 1;
       for (let tries = 0; asked.length < questions && tries < 20; tries++) {

@@ -1,7 +1,7 @@
 /**
  * Trains a small GPT that sees, and its twin that does not, on scenes of shapes, handwritten digits and emoji.
  *
- *   npx tsx --conditions=@gpt-lineage/source packages/gpt-core/recipes/multimodal/train.ts [--steps 4000] [--seed 1]
+ *   npx tsx --conditions=@gpt-lineage/source packages/gpt-core/recipes/multimodal/train.ts [--twin] [--seed 1]
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -32,22 +32,24 @@ import { objectSides, randomScene, render, side } from './scene.js';
 
 const { values: flags } = parseArgs({
   options: {
-    first: { type: 'string', default: '700' },
-    steps: { type: 'string', default: '6000' },
-    decay: { type: 'string', default: '300' },
-    contrastive: { type: 'string', default: '150' },
+    contrastive: { type: 'string', default: '350' },
+    first: { type: 'string', default: '1200' },
+    steps: { type: 'string', default: '1750' },
+    decay: { type: 'string', default: '1300' },
     batch: { type: 'string', default: '16' },
-    rate: { type: 'string', default: '1e-3' },
+    rate: { type: 'string', default: '1.6e-3' },
+    // The encoder has learned something already, and loses it at the language model's rate.
+    'encoder-rate': { type: 'string', default: '3.2e-4' },
     seed: { type: 'string', default: '1' },
     out: { type: 'string', default: fileURLToPath(new URL('./run', import.meta.url)) },
-    precision: { type: 'string', default: 'float32' },
-    from: { type: 'string' },
+    precision: { type: 'string', default: 'bf16' },
     twin: { type: 'boolean', default: false },
   },
 });
 const seed = Number(flags.seed);
 const batchSize = Number(flags.batch);
 const precision = flags.precision as 'float32' | 'bf16';
+const encoderScale = Number(flags['encoder-rate']) / Number(flags.rate);
 
 const compute = await initCompute();
 console.log(`${compute.backend} (${compute.library} ${compute.version})`);
@@ -217,8 +219,7 @@ async function train(model: MultimodalGPT, phase: Phase) {
     betas: [0.9, 0.98],
     seed: seed + name.length,
     precision,
-    // The encoder has learned something already.
-    learningRateScale: (name) => (/^(vision_tower|multi_modal)/.test(name) ? 0.4 : 1),
+    learningRateScale: (name) => (/^(vision_tower|multi_modal)/.test(name) ? encoderScale : 1),
     signal: finish.signal,
   })) {
     if (event.type !== 'step') continue;
@@ -243,7 +244,7 @@ async function save(of: MultimodalGPT): Promise<void> {
 const config = {
   vocabSize: tokenizer.vocabSize,
   contextLength: 192,
-  nLayer: 3,
+  nLayer: 4,
   nHead: 4,
   nEmbd: 128,
   positions: 'learned',
@@ -254,14 +255,10 @@ const config = {
 
 const started = process.cpuUsage();
 const blind = flags.twin;
-const known = flags.from ? await MultimodalGPT.load(flags.from) : undefined;
-const fresh = async () => {
-  const clip = blind
-    ? CLIP.create(encoder, { seed, preprocess })
-    : await contrastive(Number(flags.contrastive));
-  return MultimodalGPT.create(config, { clip, seed, tokenizer, template });
-};
-using model = known ?? (await fresh());
+const clip = blind
+  ? CLIP.create(encoder, { seed, preprocess })
+  : await contrastive(Number(flags.contrastive));
+using model = MultimodalGPT.create(config, { clip, seed, tokenizer, template });
 console.log(
   `${(model.gpt.parameterCount / 1e6).toFixed(2)} M parameters in the language model and projector, ${(countParameters(encoder) / 1e6).toFixed(2)} M in the CLIP`,
 );
