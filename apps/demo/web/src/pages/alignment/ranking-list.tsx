@@ -96,7 +96,7 @@ function Row({ item, at, last, onMove, onTie }: RowProps) {
         <GripVertical size={16} aria-hidden />
       </button>
       <span className="ranking-place number">{at + 1}</span>
-      <p>{item.text.trim() === '' ? <em className="soft">nothing</em> : item.text}</p>
+      <p>{item.text.trim() === '' ? <em className="soft">nothing</em> : item.text.trim()}</p>
       <span className="row tight ranking-tools">
         {at > 0 && (
           <button type="button" className="button compact" aria-pressed={item.tied} onClick={onTie}>

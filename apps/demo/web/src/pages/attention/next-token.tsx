@@ -18,8 +18,8 @@ export function NextToken({ explanation }: { explanation: Explanation }) {
     <div className="pair">
       <Card title="The next token">
         <div className="stack tight">
-          <div className="row">
-            <div className="grow">
+          <div className="sliders">
+            <div>
               <Slider
                 label="Temperature"
                 min={0}
@@ -30,7 +30,7 @@ export function NextToken({ explanation }: { explanation: Explanation }) {
                 format={(value) => (value === 0 ? 'greedy' : value.toFixed(2))}
               />
             </div>
-            <div className="grow">
+            <div>
               <Slider
                 label="Top-k"
                 min={0}
@@ -41,7 +41,7 @@ export function NextToken({ explanation }: { explanation: Explanation }) {
                 format={(value) => (value === 0 ? 'off' : String(value))}
               />
             </div>
-            <div className="grow">
+            <div>
               <Slider
                 label="Top-p"
                 min={0.05}
@@ -94,7 +94,7 @@ export function NextToken({ explanation }: { explanation: Explanation }) {
           it were the last.
         </p>
         <div className="scroll-x">
-          <table className="table">
+          <table className="table lens">
             <tbody>
               {explanation.lens.map((top, layer) => (
                 // biome-ignore lint/suspicious/noArrayIndexKey: a layer is its place

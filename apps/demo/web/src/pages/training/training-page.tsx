@@ -231,19 +231,22 @@ export default function TrainingPage() {
         </Card>
         <div className="stack">
           <RunList runs={runs} />
-          <Card title="Curves">
-            <div className="charts">
-              <LineChart title="Loss, nats per token" series={lines('loss')} />
-              <LineChart title="Held-out loss" series={validations} />
-              <LineChart title="Learning rate" series={lines('learningRate')} />
-              <LineChart title="Gradient norm" series={lines('gradientNorm')} />
-              <LineChart title="Tokens per second" series={lines('tokensPerSecond')} />
-            </div>
-          </Card>
+          {runs.length > 0 && (
+            <Card title="Curves">
+              <div className="charts">
+                <LineChart title="Loss, nats per token" series={lines('loss')} />
+                <LineChart title="Held-out loss" series={validations} />
+                <LineChart title="Learning rate" series={lines('learningRate')} />
+                <LineChart title="Gradient norm" series={lines('gradientNorm')} />
+                <LineChart title="Tokens per second" series={lines('tokensPerSecond')} />
+              </div>
+            </Card>
+          )}
           {runs.length === 0 ? (
             <Note>
-              A run in this page uses WebGPU or WebAssembly; two layers of width 64 take a few minutes to
-              learn the spelling of Alice.
+              Loss, held-out loss, learning rate, gradient norm and speed are drawn here as the run goes,
+              those of several runs together. A run in this page uses WebGPU or WebAssembly; two layers of
+              width 64 take a few minutes to learn the spelling of Alice.
             </Note>
           ) : (
             <Samples runs={runs} />
