@@ -22,6 +22,9 @@ const elementwise = new Set([
 /** Below this many elements a loop's memory traffic does not matter, and the call would cost more than it saves. */
 const smallest = 1 << 16;
 
+/** Elements. XLA ran the pass over the logits on one thread; TensorFlow’s own operations use all of them. */
+const largest = 1 << 23;
+
 export interface RegionOptions {
   /** Nodes that another rule fuses better. */
   readonly excluded: (node: GraphNode) => boolean;
@@ -94,6 +97,7 @@ function group(program: Program, { excluded }: RegionOptions) {
   const fusible = (node: GraphNode) =>
     elementwise.has(node.op) &&
     isLarge(node.outputs[0]!) &&
+    sizeOf(node.outputs[0]!.shape) <= largest &&
     [...node.inputs, ...node.outputs].every(({ dtype }) => dtype === 'float32') &&
     !excluded(node);
   const same = (a: GraphNode, b: GraphNode) => String(a.outputs[0]!.shape) === String(b.outputs[0]!.shape);
