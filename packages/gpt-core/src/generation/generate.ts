@@ -50,6 +50,8 @@ interface Run {
   readonly model: GPT;
   readonly prompts: readonly (readonly number[])[];
   readonly options: ResolvedOptions;
+  /** Tokens are not told one by one: an event for each costs as much as choosing it. */
+  readonly silent?: boolean;
 }
 
 /** Token ids of the prompts, and options with their defaults: what both `generate` and `stream` begin with. */
@@ -101,7 +103,7 @@ export async function generateBatch(
     return results;
   }
   const state: DecodeState = { sequences: [], promptLogProbs: [] };
-  for await (const _ of decode(run, state));
+  for await (const _ of decode({ ...run, silent: true }, state));
   return run.prompts.map((promptTokenIds, prompt) => {
     const choices = state.sequences.filter((sequence) => sequence.prompt === prompt).map(completionOf);
     if (run.options.bestOf > run.options.n) choices.sort((a, b) => b.meanLogProb - a.meanLogProb);
@@ -217,7 +219,7 @@ async function* decode(run: Run, state: DecodeState): AsyncGenerator<StreamEvent
         }
         const tokenId = sequence.choose(sequence.process(logits[at]!));
         const token = sequence.push(tokenId, logits[at]!);
-        yield { ...token, choice: sequence.row, prompt: sequence.prompt };
+        if (!run.silent) yield { ...token, choice: sequence.row, prompt: sequence.prompt };
       }
       const full = (sequence: Sequence) => sequence.tokenIds.length - sequence.forgotten > contextLength;
       if (options.contextOverflow === 'stop') {

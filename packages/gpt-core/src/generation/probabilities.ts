@@ -45,31 +45,44 @@ export function argmax(scores: Float32Array): number {
   return best;
 }
 
-/** For `inverseCdf`, which runs for every token: a vocabulary's worth of garbage less each time. */
+/** For `draw`, which runs for every token: a vocabulary's worth of garbage less each time. */
 let unnormalised = new Float64Array(0);
 
-/** The first index at which the cumulative probability, in vocabulary order, exceeds `u` in [0, 1); -1 if none. */
-export function inverseCdf(scores: Float32Array, u: number): number {
-  if (unnormalised.length < scores.length) unnormalised = new Float64Array(scores.length);
-  const probs = unnormalised;
+/** A token that was drawn, and the logarithm of the sum of all e^score, which gives its log-probability. */
+export interface Draw {
+  /** -1 if every token was removed */
+  readonly tokenId: number;
+  readonly normalizer: number;
+}
+
+/** The first token at which the cumulative probability, in vocabulary order, exceeds `u` in [0, 1). */
+export function draw(scores: Float32Array, u: number): Draw {
   const max = maximum(scores);
+  if (max === Number.NEGATIVE_INFINITY) return { tokenId: -1, normalizer: max };
+  const size = scores.length;
+  if (unnormalised.length < size) unnormalised = new Float64Array(size);
+  const probs = unnormalised;
   let sum = 0;
-  for (let i = 0; i < scores.length; i++) {
+  for (let i = 0; i < size; i++) {
     const p = Math.exp(scores[i]! - max);
     probs[i] = p;
     sum += p;
   }
+  const normalizer = max + Math.log(sum);
   let cumulative = 0;
   let last = -1;
-  for (let i = 0; i < scores.length; i++) {
+  for (let i = 0; i < size; i++) {
     if (probs[i]! > 0) {
       last = i;
       cumulative += probs[i]! / sum;
-      if (u < cumulative) return i;
+      if (u < cumulative) return { tokenId: i, normalizer };
     }
   }
-  return last; // rounding left the sum just below 1
+  return { tokenId: last, normalizer }; // rounding left the sum just below 1
 }
+
+/** `draw` without the normalizer. */
+export const inverseCdf = (scores: Float32Array, u: number): number => draw(scores, u).tokenId;
 
 /** The `k`-th largest value, by quickselect: a full sort of a 50,000-token vocabulary takes longer than a decode step. */
 export function kthLargest(values: Float32Array | Float64Array, k: number): number {

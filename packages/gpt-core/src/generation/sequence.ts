@@ -4,7 +4,7 @@ import type { Tokenizer } from '../tokenization/tokenizer.js';
 import type { TokenConstraint } from './json-constraint.js';
 import type { LogitsContext } from './logits-processor.js';
 import type { ResolvedOptions } from './options.js';
-import { argmax, inverseCdf, logSumExp, topIndices } from './probabilities.js';
+import { argmax, type Draw, draw, logSumExp, topIndices } from './probabilities.js';
 import { StopStrings, TokenTextDecoder } from './text-stream.js';
 
 /**
@@ -44,6 +44,8 @@ export class Sequence implements LogitsContext {
   readonly #decoder: TokenTextDecoder | undefined;
   readonly #stops: StopStrings;
   readonly #constraint: TokenConstraint | undefined;
+  /** What the last draw was made from. */
+  #drawn: { readonly scores: Float32Array; readonly draw: Draw } | undefined;
   #text = '';
   #shown = '';
 
@@ -99,7 +101,7 @@ export class Sequence implements LogitsContext {
    * @throws {NonFiniteError}
    */
   choose(scores: Float32Array): number {
-    const tokenId = this.#options.greedy ? argmax(scores) : inverseCdf(scores, this.#random.uniform());
+    const tokenId = this.#options.greedy ? argmax(scores) : this.#draw(scores);
     if (tokenId >= 0) return tokenId;
     if (scores.some(Number.isNaN)) throw new NonFiniteError('Logits');
     throw new InvalidArgumentError(
@@ -107,6 +109,12 @@ export class Sequence implements LogitsContext {
       'all removed',
       'at least one token must remain to choose from',
     );
+  }
+
+  #draw(scores: Float32Array): number {
+    const drawn = draw(scores, this.#random.uniform());
+    this.#drawn = { scores, draw: drawn };
+    return drawn.tokenId;
   }
 
   /** A uniform number from this sample's own stream. */
@@ -121,7 +129,9 @@ export class Sequence implements LogitsContext {
    */
   push(tokenId: number, logits: Float32Array): GeneratedToken {
     const { logprobs, eosTokenIds, maxTokens, stoppingCriteria } = this.#options;
-    const normalizer = logSumExp(logits);
+    // Drawing from the logits themselves has already summed them.
+    const normalizer = this.#drawn?.scores === logits ? this.#drawn.draw.normalizer : logSumExp(logits);
+    this.#drawn = undefined;
     if (!Number.isFinite(normalizer)) throw new NonFiniteError('Logits');
     const logProb = logits[tokenId]! - normalizer;
     const topLogProbs =
