@@ -31,6 +31,7 @@ const declarations = {
   ReleaseValue: [96, 'void (void*)'],
   ReleaseTensorTypeAndShapeInfo: [99, 'void (void*)'],
   ReleaseSessionOptions: [100, 'void (void*)'],
+  AddSessionConfigEntry: [130, 'void* (void*, const char*, const char*)'],
 } as const;
 
 type FunctionName = keyof typeof declarations;

@@ -38,6 +38,8 @@ function createSession(
     set(c.SetSessionGraphOptimizationLevel(options, everyOptimization));
     if (typeof logSeverityLevel === 'number') set(c.SetSessionLogSeverityLevel(options, logSeverityLevel));
     if (typeof intraOpNumThreads === 'number') set(c.SetIntraOpNumThreads(options, intraOpNumThreads));
+    // Threads that wait for more work by spinning would take the processor from whatever runs between two calls.
+    set(c.AddSessionConfigEntry(options, 'session.force_spinning_stop', '1'));
     const session = library.made('load the model', (out) =>
       typeof model === 'string'
         ? c.CreateSession(env, model, options, out)
