@@ -2,6 +2,7 @@ export {
   type CapturedFunction,
   type ComputeInfo,
   capture,
+  executorNames,
   initCompute,
   softmaxCrossEntropy,
 } from '@gpt-lineage/compute';

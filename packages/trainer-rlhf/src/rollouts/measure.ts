@@ -1,4 +1,4 @@
-import { capture, type GPT } from '@gpt-lineage/gpt-core';
+import { capture, executorNames, type GPT } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ScalarHeadModel } from '../models/scalar-head.js';
 import { entropyFromLogits } from '../objectives/ppo-loss.js';
@@ -21,6 +21,13 @@ type RowProgram = ((...rows: [tf.Tensor2D, tf.Tensor2D]) => Promise<tf.Tensor2D[
 const ROWS = 64;
 const FILLER: PromptCompletion = { promptTokenIds: [], completionTokenIds: [0] };
 
+export interface MeasurementOptions {
+  /** Of sampling, default 1. */
+  readonly temperature?: number | undefined;
+  /** Models that are not trained meanwhile: ONNX Runtime is faster, but builds a model anew when weights change. */
+  readonly frozen?: readonly (GPT | ScalarHeadModel)[];
+}
+
 /**
  * Log-probabilities, entropies and values of sampled completions under several models. Where TensorFlow is native each
  * measurement is one captured graph, made once and kept until `dispose`; it always reads the models' current weights.
@@ -29,11 +36,13 @@ export class Measurements {
   readonly #programs = new Map<GPT | ScalarHeadModel, RowProgram>();
   readonly #length: number;
   readonly #temperature: number;
+  readonly #frozen: ReadonlySet<GPT | ScalarHeadModel>;
 
   /** @param length of the rows, at least that of every sequence */
-  constructor(length: number, temperature = 1) {
+  constructor(length: number, { temperature = 1, frozen = [] }: MeasurementOptions = {}) {
     this.#length = length;
     this.#temperature = temperature;
+    this.#frozen = new Set(frozen);
   }
 
   /** Log-probability and entropy of each completion token, nats. */
@@ -73,7 +82,7 @@ export class Measurements {
   ): Promise<number[][][]> {
     let program = this.#programs.get(model);
     if (!program) {
-      program = rowProgram(compute);
+      program = rowProgram(compute, this.#frozen.has(model));
       this.#programs.set(model, program);
     }
     const results: number[][][] = [];
@@ -103,11 +112,28 @@ export class Measurements {
   }
 }
 
-function rowProgram(compute: RowFunction): RowProgram {
-  if (tf.getBackend() === 'tensorflow')
-    return capture((...rows: [tf.Tensor2D, tf.Tensor2D]) => compute(...rows), {
-      executor: 'tensorflow',
-    }) as unknown as RowProgram;
-  const eager = async (...rows: [tf.Tensor2D, tf.Tensor2D]) => tf.tidy(() => compute(...rows));
-  return Object.assign(eager, { dispose: () => undefined });
+function rowProgram(compute: RowFunction, frozen: boolean): RowProgram {
+  if (tf.getBackend() !== 'tensorflow') {
+    const eager = async (...rows: [tf.Tensor2D, tf.Tensor2D]) => tf.tidy(() => compute(...rows));
+    return Object.assign(eager, { dispose: () => undefined });
+  }
+  const captured = (executor: 'onnx' | 'tensorflow') =>
+    capture((...rows: [tf.Tensor2D, tf.Tensor2D]) => compute(...rows), { executor }) as unknown as RowProgram;
+  if (!frozen || !executorNames().includes('onnx')) return captured('tensorflow');
+  let program = captured('onnx');
+  let tried = false;
+  const run = async (...rows: [tf.Tensor2D, tf.Tensor2D]) => {
+    try {
+      return await program(...rows);
+    } catch (error) {
+      // Not every attention layer has a counterpart there.
+      if (tried) throw error;
+      program.dispose();
+      program = captured('tensorflow');
+      return await program(...rows);
+    } finally {
+      tried = true;
+    }
+  };
+  return Object.assign(run, { dispose: () => program.dispose() });
 }

@@ -106,7 +106,10 @@ export class GRPOTrainer {
     }
     const length = rowLengthFor(policy, prompts, maxTokens);
     const stepsPerIteration = (innerEpochs * episodes) / minibatch;
-    const measurements = new Measurements(length, options.temperature);
+    const measurements = new Measurements(length, {
+      temperature: options.temperature,
+      frozen: options.reference ? [options.reference] : [],
+    });
     const log = new IterationLog(STATISTICS, stepsPerIteration);
     const task = onPolicyTask({
       model: policy,

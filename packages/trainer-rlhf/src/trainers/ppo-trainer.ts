@@ -126,7 +126,10 @@ export class PPOTrainer {
     const stepsPerIteration = (innerEpochs * episodes) / minibatch;
     const steps = options.steps ?? iterations * stepsPerIteration;
     const { pretraining, targetKL, valueLearningRate, learningRate = 1e-5 } = options;
-    const measurements = new Measurements(length, options.temperature);
+    const measurements = new Measurements(length, {
+      temperature: options.temperature,
+      frozen: [options.reference],
+    });
     const log = new IterationLog(STATISTICS, stepsPerIteration);
     const task = onPolicyTask({
       model: this.model,
