@@ -5,6 +5,7 @@ export default defineConfig(
   library({
     entry: {
       index: 'src/index.ts',
+      folders: 'src/folders/index.ts',
       original: 'src/original/index.ts',
       'text-fixing': 'src/text-fixing/index.ts',
     },

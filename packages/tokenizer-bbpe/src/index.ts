@@ -1,6 +1,4 @@
 export {
-  commitSave,
-  finishSave,
   GptLineageError,
   InvalidOptionError,
   InvalidVocabularyError,

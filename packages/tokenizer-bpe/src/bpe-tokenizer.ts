@@ -1,7 +1,7 @@
 import { type BPETrainOptions, byteTokens, trainBPE } from './bpe-train.js';
 import { type BPEVocabulary, END_OF_WORD, readVocabulary } from './bpe-vocabulary.js';
 import { InvalidOptionError, InvalidVocabularyError, UnknownTokenIdError } from './errors.js';
-import { readFolder, writeFolder } from './files.js';
+import { readFolder, writeFolder } from './folders/files.js';
 import { basic, keptApart, lossless, type Preprocessor, spelledOut } from './preprocess.js';
 import { sha256 } from './sha256.js';
 

@@ -1,7 +1,6 @@
 export { BPETokenizer, type BPETokenizerOptions } from './bpe-tokenizer.js';
 export type { BPETrainOptions } from './bpe-train.js';
 export {
-  FolderInUseError,
   GptLineageError,
   InvalidOptionError,
   InvalidVocabularyError,
@@ -9,8 +8,6 @@ export {
   TrainingAbortedError,
   UnknownTokenIdError,
 } from './errors.js';
-export { commitSave, finishSave, readFolder, writeFolder } from './files.js';
-export { type FolderLock, lockFolder, requireUnlocked } from './folder-lock.js';
 export {
   type LearnedMerges,
   type LearnMergesOptions,

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { FolderInUseError, lockFolder, requireUnlocked } from '../src/index.js';
+import { FolderInUseError, lockFolder, requireUnlocked } from '../src/folders/index.js';
 
 let folder: string;
 const children: ChildProcess[] = [];
@@ -17,7 +17,7 @@ afterEach(() => {
 });
 
 const lock = () => join(folder, '.in-use.json');
-const source = new URL('../src/folder-lock.ts', import.meta.url).href;
+const source = new URL('../src/folders/folder-lock.ts', import.meta.url).href;
 
 /** Another process that waits for a line, asks for the lock, says how that went, and stays. */
 function contender() {

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { lockFolder } from '@gpt-lineage/tokenizer-bpe';
+import { lockFolder } from '@gpt-lineage/tokenizer-bpe/folders';
 import { writeFileAtomic } from '../atomic-file.js';
 import { splitEvaluationSets } from '../decontaminate/evaluation-split.js';
 import { ConfigError } from '../errors.js';

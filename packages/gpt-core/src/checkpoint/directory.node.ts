@@ -7,7 +7,7 @@ import {
   type FolderLock,
   finishSave,
   lockFolder,
-} from '@gpt-lineage/tokenizer-bpe';
+} from '@gpt-lineage/tokenizer-bpe/folders';
 import type { SafetensorsInput } from '@gpt-lineage/vision-clip/safetensors';
 import {
   openSafetensors,

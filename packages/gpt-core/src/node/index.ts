@@ -1,5 +1,5 @@
 export { expandInputs, readRecords, wordsOf } from '@gpt-lineage/corpus';
-export { FolderInUseError, type FolderLock, lockFolder } from '@gpt-lineage/tokenizer-bpe';
+export { FolderInUseError, type FolderLock, lockFolder } from '@gpt-lineage/tokenizer-bpe/folders';
 export { type DirectoryWriter, directoryWriter } from '../checkpoint/directory.node.js';
 export { writeFileAtomic } from './atomic-files.js';
 export { abortOnInterrupt } from './interrupt.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finishSave } from '@gpt-lineage/tokenizer-bpe';
+import { finishSave } from '@gpt-lineage/tokenizer-bpe/folders';
 import { z } from 'zod';
 import { directoryWriter } from '../checkpoint/directory.node.js';
 import { CheckpointError } from '../errors.js';

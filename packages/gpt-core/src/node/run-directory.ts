@@ -2,7 +2,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
-import { FolderInUseError, type FolderLock, lockFolder, requireUnlocked } from '@gpt-lineage/tokenizer-bpe';
+import {
+  FolderInUseError,
+  type FolderLock,
+  lockFolder,
+  requireUnlocked,
+} from '@gpt-lineage/tokenizer-bpe/folders';
 import { writeSafetensorsFile } from '@gpt-lineage/vision-clip/safetensors/node';
 import * as tf from '@tensorflow/tfjs-core';
 import type { TokenBatch } from '../data/token-batch.js';

@@ -1,4 +1,4 @@
-import { readFolder, writeFolder } from '@gpt-lineage/tokenizer-bpe';
+import { readFolder, writeFolder } from '@gpt-lineage/tokenizer-bpe/folders';
 import { ByteLevelBPETokenizer } from '../byte-level-tokenizer.js';
 
 /**

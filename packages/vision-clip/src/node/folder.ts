@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commitSave, finishSave } from '@gpt-lineage/tokenizer-bbpe';
+import { commitSave, finishSave } from '@gpt-lineage/tokenizer-bbpe/node';
 import type { Chunks, Folder } from '../platform/types.js';
 import { openUrlFolder } from '../platform/url-folder.js';
 import { unwritable, writeFlushed } from './atomic-write.js';

@@ -1,4 +1,4 @@
-import { TokenizerFileError } from './errors.js';
+import { TokenizerFileError } from '../errors.js';
 
 /** Node's modules, asked for at run time: browsers do not have them, and bundlers must not look for them. */
 function builtin<T>(name: string): T {

@@ -1,4 +1,4 @@
-import { FolderInUseError } from './errors.js';
+import { FolderInUseError } from '../errors.js';
 
 /** Name of the file that says which process writes to a folder. */
 const LOCK_FILE = '.in-use.json';
