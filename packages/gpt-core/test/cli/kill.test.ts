@@ -50,39 +50,43 @@ function progress(out: string): number {
   return existsSync(path) ? readFileSync(path, 'utf8').split('\n').length : 0;
 }
 
-it(`kill -9 at ${KILLS} moments: always resumes, never half a checkpoint, the same curve`, async () => {
-  const whole = join(folder, 'whole');
-  await finish(start(whole, ...settings));
-  const expected = await readJsonlLog(join(whole, 'metrics.jsonl'));
+it(
+  `kill -9 at ${KILLS} moments: always resumes, never half a checkpoint, the same curve`,
+  async () => {
+    const whole = join(folder, 'whole');
+    await finish(start(whole, ...settings));
+    const expected = await readJsonlLog(join(whole, 'metrics.jsonl'));
 
-  const killed = join(folder, 'killed');
-  let args: readonly string[] = settings;
-  let kills = 0;
-  while (kills < KILLS) {
-    const child = start(killed, ...args);
-    const exited = once(child, 'exit');
-    const before = progress(killed);
-    // Some steps into this session, then a moment that falls anywhere in a step or in a save.
-    const lines = 1 + (hash32(17, kills) % Math.ceil(STEPS / (KILLS + 1)));
-    while (child.exitCode === null && (before === 0 ? progress(killed) : progress(killed) - before) < lines)
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    await new Promise((resolve) => setTimeout(resolve, hash32(18, kills) % 12));
-    child.kill('SIGKILL');
-    await exited;
-    kills++;
-    const checkpoints = join(killed, 'checkpoints');
-    const names = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
-    for (const name of names.filter((entry) => entry.startsWith('step-')))
-      await readCheckpoint(join(checkpoints, name));
-    args =
-      names.length > 0 || existsSync(join(killed, 'run.json'))
-        ? ['--resume', '--backend', testBackend()]
-        : settings;
-  }
-  await finish(start(killed, ...args));
-  expect(curve(await readJsonlLog(join(killed, 'metrics.jsonl')))).toEqual(curve(expected));
-  expect(readFileSync(join(killed, 'model.safetensors'))).toEqual(
-    readFileSync(join(whole, 'model.safetensors')),
-  );
-  expect(readdirSync(join(killed, 'checkpoints')).every((name) => name.startsWith('step-'))).toBe(true);
-}, 300_000 + KILLS * 75_000);
+    const killed = join(folder, 'killed');
+    let args: readonly string[] = settings;
+    let kills = 0;
+    while (kills < KILLS) {
+      const child = start(killed, ...args);
+      const exited = once(child, 'exit');
+      const before = progress(killed);
+      // Some steps into this session, then a moment that falls anywhere in a step or in a save.
+      const lines = 1 + (hash32(17, kills) % Math.ceil(STEPS / (KILLS + 1)));
+      while (child.exitCode === null && (before === 0 ? progress(killed) : progress(killed) - before) < lines)
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, hash32(18, kills) % 12));
+      child.kill('SIGKILL');
+      await exited;
+      kills++;
+      const checkpoints = join(killed, 'checkpoints');
+      const names = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
+      for (const name of names.filter((entry) => entry.startsWith('step-')))
+        await readCheckpoint(join(checkpoints, name));
+      args =
+        names.length > 0 || existsSync(join(killed, 'run.json'))
+          ? ['--resume', '--backend', testBackend()]
+          : settings;
+    }
+    await finish(start(killed, ...args));
+    expect(curve(await readJsonlLog(join(killed, 'metrics.jsonl')))).toEqual(curve(expected));
+    expect(readFileSync(join(killed, 'model.safetensors'))).toEqual(
+      readFileSync(join(whole, 'model.safetensors')),
+    );
+    expect(readdirSync(join(killed, 'checkpoints')).every((name) => name.startsWith('step-'))).toBe(true);
+  },
+  300_000 + KILLS * 75_000,
+);

@@ -149,7 +149,7 @@ export class OnnxLowering {
     });
     builder.prune();
     const extendedFeeds = program.fetches.map((value) => {
-      const feed = program.feeds.findIndex((input) => input === extendedInput(value, this.uses));
+      const feed = program.feeds.indexOf(extendedInput(value, this.uses)!);
       return feed < 0 ? undefined : feed;
     });
     const { random, isBaked } = this;
