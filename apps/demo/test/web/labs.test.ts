@@ -54,11 +54,8 @@ describe.skipIf(obstacle)('what the pages do, with real models', () => {
 
     // Two side by side; then another question in place of the first.
     await page.getByLabel('Where the model runs').selectOption('server');
-    await page
-      .getByRole('group', { name: 'Models that answer, side by side' })
-      .getByRole('button')
-      .nth(1)
-      .click();
+    const picker = page.getByRole('group', { name: 'Models that answer, side by side' });
+    await picker.getByRole('button', { name: /Shakespeare/, pressed: false }).click();
     await page.getByRole('button', { name: 'Change the message' }).click();
     await page.getByLabel('Change the message').fill('JULIET:\n');
     await page.getByRole('button', { name: 'Ask again' }).click();
@@ -66,10 +63,17 @@ describe.skipIf(obstacle)('what the pages do, with real models', () => {
     expect(await page.locator('.turn').count()).toBe(1);
     expect(await page.locator('.question').textContent()).toContain('JULIET');
 
-    // A second question.
+    // Two that never end by themselves, stopped in the middle.
+    for (const name of [/endless-one/, /endless-two/]) await picker.getByRole('button', { name }).click();
+    const shakespeare = picker.getByRole('button', { name: /Shakespeare/, pressed: true });
+    await shakespeare.first().click();
+    await shakespeare.click();
+    await page.getByLabel('Tokens at most').fill('2000');
     await field.fill('To be');
     await page.getByRole('button', { name: 'Send' }).click();
-    await page.locator('.turn').nth(1).locator('.answer[data-status="done"]').nth(1).waitFor();
+    await page.locator('.turn').nth(1).locator('.answer[data-status="streaming"]').nth(1).waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.locator('.answer[data-status="stopped"]').nth(1).waitFor();
 
     // Kept over a reload, saved as a file.
     await page.reload();

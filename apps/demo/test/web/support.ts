@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ByteTokenizer, GPT, initCompute } from '@gpt-lineage/gpt-core';
+import { ByteTokenizer, CharacterTokenizer, GPT, initCompute, type Tokenizer } from '@gpt-lineage/gpt-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { type RunningServer, startServer } from '../../src/server/app.js';
 
@@ -48,13 +48,16 @@ export class WebApp {
   static async start(): Promise<WebApp> {
     await initCompute();
     const folder = await mkdtemp(join(tmpdir(), 'gpt-demo-web-'));
-    const tokenizer = new ByteTokenizer();
-    const bytes = GPT.create(
-      { vocabSize: tokenizer.vocabSize, contextLength: 256, nLayer: 1, nHead: 2, nEmbd: 16 },
-      { seed: 1, tokenizer },
-    );
-    await bytes.save(join(folder, 'random-bytes'));
-    bytes.dispose();
+    const random = async (name: string, tokenizer: Tokenizer, contextLength: number) => {
+      const shape = { vocabSize: tokenizer.vocabSize, contextLength, nLayer: 1, nHead: 2, nEmbd: 16 };
+      const model = GPT.create(shape, { seed: 1, tokenizer });
+      await model.save(join(folder, name));
+      model.dispose();
+    };
+    await random('random-bytes', new ByteTokenizer(), 256);
+    // Has no token that ends a text: it writes as long as it may.
+    const ascii = Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at));
+    await random('endless', new CharacterTokenizer(['\n', ...ascii]), 4096);
     const checkpoint = (name: string) => here(`../../checkpoints/${name}`);
     const server = await startServer({
       models: [
@@ -62,6 +65,8 @@ export class WebApp {
         { path: checkpoint('shakespeare-char'), name: 'shakespeare-again' },
         { path: checkpoint('clip-emoji'), name: 'clip-emoji' },
         { path: join(folder, 'random-bytes'), name: 'random-bytes' },
+        { path: join(folder, 'endless'), name: 'endless-one' },
+        { path: join(folder, 'endless'), name: 'endless-two' },
       ],
       port: 0,
       logLevel: 'silent',

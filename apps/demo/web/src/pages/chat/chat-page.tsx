@@ -6,6 +6,7 @@ import { Segments } from '../../components/segments.js';
 import { saveFile } from '../../lib/files.js';
 import { compact } from '../../lib/format.js';
 import { type ModelInfo, useModels } from '../../lib/models.js';
+import { useNarrow } from '../../lib/narrow.js';
 import { useStored } from '../../lib/stored.js';
 import { type AnswerMode, AnswerView } from './answer-view.js';
 import './chat.css';
@@ -16,11 +17,15 @@ import { useChat } from './use-chat.js';
 
 /** One model at three stages: side by side they show what each stage does. */
 const stages = ['base', 'sft', 'rlhf'];
+/** The stages come first, in their order. */
+const place = (id: string) => (stages.includes(id) ? stages.indexOf(id) : stages.length);
 const preferred = ['rlhf', 'sft', 'base', 'shakespeare-char'];
 
 export default function ChatPage() {
   const { models, loading, error } = useModels();
-  const chatModels = models.filter(({ kind }) => kind !== 'clip');
+  const chatModels = models
+    .filter(({ kind }) => kind !== 'clip')
+    .sort((a, b) => place(a.id) - place(b.id) || a.title.localeCompare(b.title));
   const [stored, setChosen] = useStored<readonly string[]>('chat-models', []);
   const isThere = (id: string) => chatModels.some((model) => model.id === id);
   const known = stored.filter(isThere);
@@ -29,7 +34,11 @@ export default function ChatPage() {
   const chosen = known.length > 0 ? known : fallback;
   const [settings, setSettings] = useStored<ChatSettings>('chat-settings', defaultSettings);
   const [mode, setMode] = useStored<AnswerMode>('chat-view', 'text');
-  const [open, setOpen] = useStored('chat-settings-open', true);
+  const narrow = useNarrow();
+  // Beside the dialogue the panel stays as it was left; on a phone it covers the dialogue, and is opened when needed.
+  const [beside, setBeside] = useStored('chat-settings-open', true);
+  const [over, setOver] = useState(false);
+  const [open, setOpen] = narrow ? [over, setOver] : [beside, setBeside];
   const chat = useChat(chosen, settings);
   const end = useRef<HTMLDivElement>(null);
 
@@ -149,6 +158,11 @@ export default function ChatPage() {
       </div>
       {open && (
         <div className="chat-side">
+          {narrow && (
+            <button type="button" className="button primary chat-side-close" onClick={() => setOpen(false)}>
+              Back to the dialogue
+            </button>
+          )}
           <SettingsPanel
             settings={settings}
             onChange={setSettings}
@@ -254,7 +268,6 @@ interface WelcomeProps {
 }
 
 function Welcome({ models, chosen, onAsk }: WelcomeProps) {
-  const first = models.find(({ id }) => id === chosen[0]);
   const plays = chosen[0]?.includes('shakespeare');
   const questions = plays
     ? ['ROMEO:', 'To be, or not to be', 'First Citizen:\nWe are']
@@ -263,12 +276,10 @@ function Welcome({ models, chosen, onAsk }: WelcomeProps) {
     <div className="welcome">
       <h2>Talk to a GPT that was trained in this repository</h2>
       <p className="soft">
-        {first
-          ? first.description || `${first.title}, ${compact(first.parameters)} parameters.`
-          : 'Choose a model above.'}{' '}
         These models are small: they show how it works, not what is true. Choose several to see them side by
         side, and look at the tokens to see what each of them hesitated about.
       </p>
+      {chosen.length === 0 && <p className="soft">Choose a model above.</p>}
       <div className="row">
         {questions.map((question) => (
           <button
@@ -282,6 +293,16 @@ function Welcome({ models, chosen, onAsk }: WelcomeProps) {
           </button>
         ))}
       </div>
+      <dl className="welcome-models">
+        {models
+          .filter(({ id }) => chosen.includes(id))
+          .map(({ id, title, description, parameters }) => (
+            <div key={id}>
+              <dt>{title}</dt>
+              <dd>{description || `${compact(parameters)} parameters.`}</dd>
+            </div>
+          ))}
+      </dl>
     </div>
   );
 }
