@@ -9,25 +9,9 @@ REQUEST: {
 ANSWER: per task its items in order, each with the arguments of its requests and, where there is a model, the answers;
 then also the metrics. Needs lm_eval, datasets and, for a model, torch and transformers.
 """
-import importlib.machinery, json, os, pathlib, sys, types
+import json, pathlib, sys
 
-os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-
-
-def missing(attribute):
-    if attribute.startswith("__"):
-        raise AttributeError(attribute)
-    return type(attribute, (), {})
-
-
-for name in ("evaluate", "sqlitedict", "jsonlines", "pytablewriter", "word2number", "rouge_score"):
-    try:
-        __import__(name)
-    except ImportError:  # only needed for metrics and writers that are not used here
-        module = types.ModuleType(name)
-        module.__getattr__ = missing
-        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-        sys.modules[name] = module
+import lm_eval_offline  # before all others
 
 import datasets
 import lm_eval

@@ -5,9 +5,10 @@ usage: python tools/make-lm-eval-fixture.py VOCAB_JSON MERGES_TXT
 VOCAB_JSON and MERGES_TXT: a small byte-level BPE with <|endoftext|> (GPT-2's file format).
 Needs: torch, transformers, tokenizers, datasets, lm_eval. Writes test/fixtures/lm-eval/{model,results.json}.
 """
-import gzip, importlib.machinery, json, os, pathlib, sys, tempfile, types
+import gzip, json, pathlib, sys, tempfile
 
-os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+import lm_eval_offline  # before all others
+
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -33,22 +34,6 @@ model = GPT2LMHeadModel(config).eval()
 folder = out / "model"
 model.save_pretrained(folder)
 tokenizer.save(str(folder / "tokenizer.json"))
-
-def missing(attribute):
-    if attribute.startswith("__"):
-        raise AttributeError(attribute)
-    return type(attribute, (), {})
-
-
-for name in ("evaluate", "sqlitedict", "jsonlines", "pytablewriter", "word2number", "rouge_score"):
-    try:
-        __import__(name)
-    except ImportError:  # only needed for metrics and writers that are not used here
-        module = types.ModuleType(name)
-        module.__getattr__ = missing
-        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-        sys.modules[name] = module
-
 
 from lm_eval import evaluator
 from lm_eval.models.huggingface import HFLM

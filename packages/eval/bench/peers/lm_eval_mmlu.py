@@ -3,25 +3,10 @@
 usage: python lm_eval_mmlu.py MODEL_DIR TEST_JSONL DEV_JSONL DESCRIPTION
 in: {"limit": N}   out: {"seconds": S, "items": [[ll, ll, ll, ll], ...]}
 """
-import importlib.machinery, json, os, sys, time, types
+import json, os, pathlib, sys, time
 
-os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-
-
-def missing(attribute):
-    if attribute.startswith("__"):
-        raise AttributeError(attribute)
-    return type(attribute, (), {})
-
-
-for name in ("evaluate", "sqlitedict", "jsonlines", "pytablewriter", "word2number", "rouge_score"):
-    try:
-        __import__(name)
-    except ImportError:  # only needed for metrics and writers that are not used here
-        module = types.ModuleType(name)
-        module.__getattr__ = missing
-        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-        sys.modules[name] = module
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+import lm_eval_offline  # before all others
 
 import logging
 import torch
