@@ -1,15 +1,12 @@
 // Gives the demo's server hostile requests over plain sockets: hostile bytes, and well-formed requests with a hostile body.
 // Allowed: an answer below 500, or a closed connection. The server must stay up and answer everybody else.
-import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ByteTokenizer, GPT } from '@gpt-lineage/gpt-core';
 import { mutate } from './mutate.mjs';
+import { startTinyServer } from './tiny-server.mjs';
 
-const cli = fileURLToPath(new URL('../../apps/demo/dist/cli.js', import.meta.url));
 const LONGEST_MS = 60_000;
 const PATIENCE_MS = 500;
 const AT_ONCE = 16;
@@ -70,43 +67,15 @@ function exchange(port, bytes, patienceMs = LONGEST_MS) {
   });
 }
 
-async function startServer(folder) {
-  const tokenizer = new ByteTokenizer();
-  const shape = { vocabSize: tokenizer.vocabSize, contextLength: 32, nLayer: 1, nHead: 1, nEmbd: 8 };
-  const model = GPT.create(shape, { seed: 1, tokenizer });
-  await model.save(join(folder, 'tiny'));
-  model.dispose();
-  const limits = [
-    '--max-tokens',
-    '8',
-    '--time-limit',
-    '5',
-    '--log-level',
-    'silent',
-    '--runs',
-    join(folder, 'runs'),
-  ];
-  const child = fork(cli, ['serve', '--port', '0', '--model', join(folder, 'tiny'), ...limits], {
-    env: { ...process.env, GPT_LINEAGE_BACKEND: 'cpu' },
-    execArgv: [],
-    silent: true,
-  });
-  let errors = '';
-  child.stderr.on('data', (chunk) => {
-    errors = (errors + chunk).slice(-2000);
-  });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const { url } = await Promise.race([
-    new Promise((resolve) => child.once('message', resolve)),
-    ended.then(() => Promise.reject(new Error(`the server did not start: ${errors}`))),
-  ]);
-  return { child, ended, port: Number(new URL(url).port), errors: () => errors };
-}
-
 /** @returns the line of the report */
 export async function fuzzServer({ runs, seed }) {
   const folder = mkdtempSync(join(tmpdir(), 'gpt-lineage-http-'));
-  const server = await startServer(folder);
+  const server = await startTinyServer(folder, {
+    shape: { contextLength: 32, nLayer: 1, nHead: 1, nEmbd: 8 },
+    flags: ['--max-tokens', '8', '--time-limit', '5'],
+    env: { GPT_LINEAGE_BACKEND: 'cpu' },
+  });
+  const port = Number(new URL(server.url).port);
   const failures = new Map();
   const note = (index, failure) => {
     const kind = failure.slice(0, 200);
@@ -117,7 +86,7 @@ export async function fuzzServer({ runs, seed }) {
   const attack = async () => {
     for (let index = next++; index < runs && server.child.exitCode === null; index = next++) {
       try {
-        const answer = await exchange(server.port, hostile(seed, index), PATIENCE_MS);
+        const answer = await exchange(port, hostile(seed, index), PATIENCE_MS);
         const status = Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
         if (status >= 500 || answer.includes('"server_error"')) note(index, answer.slice(0, 400));
       } catch (error) {
@@ -127,13 +96,13 @@ export async function fuzzServer({ runs, seed }) {
   };
   try {
     for (const [path, body] of good) {
-      const answer = await exchange(server.port, request('POST', path, body));
+      const answer = await exchange(port, request('POST', path, body));
       if (!answer.startsWith('HTTP/1.1 200')) throw new Error(`the good request to ${path}: ${answer}`);
     }
     await Promise.all(Array.from({ length: AT_ONCE }, attack));
     if (server.child.exitCode !== null) note(next, `the server ended: ${server.errors()}`);
     else {
-      const answer = await exchange(server.port, request('POST', ...good[0]));
+      const answer = await exchange(port, request('POST', ...good[0]));
       if (!answer.startsWith('HTTP/1.1 200')) note(next, `afterwards: ${answer.slice(0, 400)}`);
     }
   } finally {

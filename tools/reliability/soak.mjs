@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initCompute } from '@gpt-lineage/compute';
-import { ByteTokenizer, GPT } from '@gpt-lineage/gpt-core';
 import { Command } from 'commander';
 import { random } from './mutate.mjs';
+import { startTinyServer } from './tiny-server.mjs';
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { minutes, json } = new Command()
@@ -40,20 +40,8 @@ const requests = [
 ];
 
 async function soakServer(folder) {
-  const tokenizer = new ByteTokenizer();
-  const shape = { vocabSize: tokenizer.vocabSize, contextLength: 128, nLayer: 2, nHead: 2, nEmbd: 32 };
-  const model = GPT.create(shape, { seed: 1, tokenizer });
-  await model.save(join(folder, 'tiny'));
-  model.dispose();
-  const flags = ['serve', '--port', '0', '--model', join(folder, 'tiny'), '--log-level', 'silent'];
-  const child = fork(file('../../apps/demo/dist/cli.js'), [...flags, '--runs', join(folder, 'jobs')], {
-    silent: true,
-    execArgv: [],
-  });
-  child.stderr.resume();
-  child.stdout.resume();
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  const { url } = await new Promise((resolve) => child.once('message', resolve));
+  const shape = { contextLength: 128, nLayer: 2, nHead: 2, nEmbd: 32 };
+  const { child, ended, url } = await startTinyServer(folder, { shape });
   const end = Date.now() + minutes * 60_000;
   const [memory, failures] = [[], []];
   let count = 0;
@@ -95,7 +83,7 @@ async function soakServer(folder) {
   await Promise.all([watched, ...Array.from({ length: CLIENTS }, (_, seed) => client(seed + 1))]);
   if (child.exitCode !== null) failures.push(`the server ended with ${child.exitCode}`);
   child.kill('SIGTERM');
-  await gone;
+  await ended;
   return { name: 'server', done: `${count} requests`, memory, failures };
 }
 
