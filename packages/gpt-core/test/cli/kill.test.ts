@@ -64,7 +64,7 @@ it(
       const child = start(killed, ...args);
       const exited = once(child, 'exit');
       const before = progress(killed);
-      // Some steps into this session, then a moment that falls anywhere in a step or in a save.
+      // Some steps after the last start, then a moment that falls anywhere in a step or in a save.
       const lines = 1 + (hash32(17, kills) % Math.ceil(STEPS / (KILLS + 1)));
       while (child.exitCode === null && (before === 0 ? progress(killed) : progress(killed) - before) < lines)
         await new Promise((resolve) => setTimeout(resolve, 2));
