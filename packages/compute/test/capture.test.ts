@@ -431,6 +431,35 @@ describe.runIf(graphExecutors.includes('onnx'))('the ONNX executor', () => {
     tf.dispose([w, table, x, actual, again]);
   });
 
+  it('reads live weights where they are, in every run', async () => {
+    const w = tf.variable(tf.randomNormal([96, 80], 0, 1, 'float32', 1));
+    const bias = tf.variable(tf.randomNormal([80], 0, 1, 'float32', 2));
+    const total = tf.variable(tf.scalar(0));
+    const x = tf.randomNormal<tf.Rank.R2>([3, 96], 0, 1, 'float32', 3);
+    const product = (t: tf.Tensor2D) => {
+      const y = tf.add(tf.matMul(t, w as unknown as tf.Tensor2D), bias);
+      total.assign(tf.add(total, tf.sum(y)) as tf.Scalar);
+      return y;
+    };
+    const options = { shape: ['rows', 96] };
+    const captured = capture(product, { executor: 'onnx', weights: 'live', inputs: [options] });
+    let sum = 0;
+    for (const rows of [3, 2, 3]) {
+      w.assign(tf.tidy(() => tf.mul(w, -1.5)));
+      const part = tf.slice(x, [0, 0], [rows, 96]);
+      const expected = tf.tidy(() => tf.add(tf.matMul(part, w as unknown as tf.Tensor2D), bias).dataSync());
+      const actual = await captured(part);
+      actual.dataSync().forEach((value, i) => {
+        expect(value).toBeCloseTo(expected[i]!, 3);
+        sum += value;
+      });
+      tf.dispose([part, actual]);
+    }
+    expect(total.dataSync()[0]).toBeCloseTo(sum, 2);
+    captured.dispose();
+    tf.dispose([w, bias, total, x]);
+  });
+
   it('loads large weights from files that do not stay behind', async () => {
     const { TMPDIR } = process.env;
     const own = mkdtempSync(join(tmpdir(), 'gpt-lineage-test-'));

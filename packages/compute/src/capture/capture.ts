@@ -29,8 +29,12 @@ export interface CaptureOptions {
   readonly matmulPrecision?: 'float32' | 'bf16';
   /** Threads of one operation. Default `0`: as many as the machine has. */
   readonly threads?: number;
-  /** How ONNX Runtime stores the weights of a function that updates no variable. Default `'float32'`. */
-  readonly weights?: 'float32' | 'float16' | 'int8' | 'int4';
+  /**
+   * How ONNX Runtime stores the weights of a function that updates no variable. Default `'float32'`: packed once, and once
+   * more when they change. `'live'` weights are float32 as well but passed with each run: for those that change after a few
+   * hundred runs.
+   */
+  readonly weights?: 'float32' | 'float16' | 'int8' | 'int4' | 'live';
   /** The workers that {@link allReduceMean} spans, from `joinCluster`. TensorFlow only. */
   readonly cluster?: Cluster;
   /**

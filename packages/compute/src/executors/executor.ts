@@ -8,8 +8,8 @@ export interface CompileOptions {
   readonly matmulPrecision: 'float32' | 'bf16';
   /** Threads of one operation; `0` lets the executor choose. */
   readonly threads: number;
-  /** How an inference executor stores weights. */
-  readonly weights: 'float32' | 'float16' | 'int8' | 'int4';
+  /** How an inference executor stores weights; `'live'` ones are passed with each run. */
+  readonly weights: 'float32' | 'float16' | 'int8' | 'int4' | 'live';
   /** Workers that `allReduceMean` spans. */
   readonly cluster?: Cluster;
   /** The same function traced at several sizes of its named lengths; then one program runs all sizes. */

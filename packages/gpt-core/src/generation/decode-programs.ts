@@ -3,8 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SlotCache } from '../model/external-attention.js';
 import type { GPT } from '../model/gpt.js';
 
-/** How weights are stored while decoding; anything but `float32` trades exactness for memory bandwidth. */
-export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
+/**
+ * How weights are stored while decoding: packed, in `float32` or (trading exactness for memory bandwidth) in less; or
+ * `live`, read where they are.
+ */
+export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4' | 'live';
 
 interface StepOutput {
   /** `[asked, vocabSize]` */

@@ -33,7 +33,7 @@ export function openSession(model: GPT, options: SessionOptions): DecodeSession 
   if (programs.available) {
     return new CapturedSession(model, programs, options.capacity, weights);
   }
-  if (weights !== 'float32') {
+  if (weights !== 'float32' && weights !== 'live') {
     throw new InvalidArgumentError(
       'weights',
       weights,

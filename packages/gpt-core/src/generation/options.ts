@@ -84,7 +84,8 @@ export interface GenerateOptions {
   readonly truncatePrompt?: boolean;
   /**
    * How weights are stored while decoding. `int8` and `int4` are faster where memory bandwidth is the limit, and not
-   * exact; they need ONNX Runtime. Default `float32`.
+   * exact; they need ONNX Runtime. `live` is exact and for models in training: nothing is packed anew when weights have
+   * changed. Default `float32`.
    */
   readonly weights?: WeightStorage;
   /**
@@ -240,8 +241,12 @@ export function resolveOptions(
 }
 
 function storageOf(weights: WeightStorage = 'float32'): WeightStorage {
-  if (['float32', 'float16', 'int8', 'int4'].includes(weights)) return weights;
-  throw new InvalidArgumentError('weights', weights, 'must be "float32", "float16", "int8" or "int4"');
+  if (['float32', 'float16', 'int8', 'int4', 'live'].includes(weights)) return weights;
+  throw new InvalidArgumentError(
+    'weights',
+    weights,
+    'must be "float32", "float16", "int8", "int4" or "live"',
+  );
 }
 
 /** In the order in which transformers applies them: penalties and bans first, then what shapes the distribution. */

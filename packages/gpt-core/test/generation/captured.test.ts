@@ -77,7 +77,7 @@ it('reads weights anew when training has changed them, in every storage', async 
     { vocabSize: 40, contextLength: 32, nLayer: 2, nHead: 4, nEmbd: 32, initializerRange: 0.3 },
     { seed: 11 },
   );
-  for (const weights of ['float32', 'int8'] as const) {
+  for (const weights of ['float32', 'live', 'int8'] as const) {
     for (let turn = 0; turn < 3; turn++) {
       const captured = new CapturedSession(model, model.decodePrograms, 32, weights);
       const eager = new EagerSession(model, 32);

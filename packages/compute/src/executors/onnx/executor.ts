@@ -93,7 +93,8 @@ class OnnxProgram implements CompiledProgram {
     this.program = program;
     this.options = options;
     const updated = new Set(program.updates.map((update) => update.variable));
-    this.frozen = new Set(program.variables.filter((variable) => !updated.has(variable)));
+    const built = options.weights === 'live' ? [] : program.variables;
+    this.frozen = new Set(built.filter((variable) => !updated.has(variable)));
   }
 
   /** Lowers without running, so that an operation without counterpart shows when a function is compiled. */
@@ -106,8 +107,9 @@ class OnnxProgram implements CompiledProgram {
     return this;
   }
 
-  private lower(options: OnnxLowerOptions): OnnxLowered {
-    const { dynamic } = this.options;
+  private lower(given: OnnxLowerOptions): OnnxLowered {
+    const { dynamic, weights } = this.options;
+    const options = { ...given, live: weights === 'live' };
     return dynamic === undefined
       ? new OnnxLowering(this.program, options).lower()
       : lowerDynamic(dynamic, options);
@@ -118,7 +120,7 @@ class OnnxProgram implements CompiledProgram {
     if (this.lowered === undefined || this.lowered.isBaked) {
       return this.lower({
         frozen: (variable) => slotOf(variable).current(),
-        weights: this.options.weights,
+        weights: this.options.weights === 'live' ? 'float32' : this.options.weights,
       });
     }
     const { initializers } = this.lowered.builder;
@@ -182,6 +184,10 @@ class OnnxProgram implements CompiledProgram {
       const target = store.target(key, meta);
       outputs[output] = target === undefined ? null : new Tensor(meta.dtype, target, meta.shape);
       next.push({ key, output, target });
+    }
+    for (const { variable, input } of lowered.reads) {
+      const { key, meta } = slotOf(variable);
+      inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
     }
     const host = feeds.map(({ values }) => values);
     for (const { input, shape, seed } of lowered.random) {

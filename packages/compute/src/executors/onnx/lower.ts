@@ -17,6 +17,8 @@ export interface OnnxLowerOptions {
   /** Current value of a variable that the program does not update; it becomes part of the model. */
   readonly frozen: (variable: Variable) => HostArray;
   readonly weights: WeightStorage;
+  /** Variables are inputs of the model instead of parts of it. Default false. */
+  readonly live?: boolean;
   /** The graph alone, without contents of variables. Default false. */
   readonly structure?: boolean;
   /** Equal constants become one. Default true. */
@@ -44,12 +46,19 @@ export interface OnnxState {
   readonly inPlace: boolean;
 }
 
+/** A variable that the program only reads, as an input. */
+export interface OnnxRead {
+  readonly variable: Variable;
+  readonly input: string;
+}
+
 export interface OnnxLowered {
   readonly builder: OnnxBuilder;
   readonly feeds: readonly string[];
   readonly fetches: readonly string[];
   /** Variables the program updates: an input with the old value, an output with the new one. */
   readonly state: readonly OnnxState[];
+  readonly reads: readonly OnnxRead[];
   /** By fetch: the feed whose memory it may take. */
   readonly extendedFeeds: readonly (number | undefined)[];
   readonly random: readonly HostRandom[];
@@ -66,13 +75,16 @@ export class OnnxLowering {
   private readonly program: Program;
   private isBaked = false;
   private readonly common = new Map<string, string>();
-  private readonly updated: ReadonlySet<Variable>;
+  /** Variables that are inputs. */
+  private readonly outside: ReadonlySet<Variable>;
 
   constructor(program: Program, options: OnnxLowerOptions) {
     this.program = program;
     this.options = options;
     this.builder = new OnnxBuilder(options.shareConstants);
-    this.updated = new Set(program.updates.map((update) => update.variable));
+    this.outside = new Set(
+      options.live === true ? program.variables : program.updates.map((update) => update.variable),
+    );
     const count = (value: Value) => this.uses.set(value, (this.uses.get(value) ?? 0) + 1);
     for (const node of program.nodes) node.inputs.forEach(count);
     program.fetches.forEach(count);
@@ -103,7 +115,7 @@ export class OnnxLowering {
   private contents(value: Value): HostArray | undefined {
     const { constant, variable } = value.node;
     if (constant !== undefined) return constant();
-    if (variable === undefined || this.updated.has(variable)) return undefined;
+    if (variable === undefined || this.outside.has(variable)) return undefined;
     if (this.options.structure) return new Float32Array(0);
     return toHostArray(value.dtype, this.options.frozen(variable));
   }
@@ -120,7 +132,6 @@ export class OnnxLowering {
   lower(): OnnxLowered {
     const { builder, names, program } = this;
     const { inputNames = [], outputNames = [] } = this.options;
-    const { updated } = this;
     const feeds = program.feeds.map((value, i) => {
       const name = inputNames[i] ?? `feed_${i}`;
       const wide = this.options.int64Inputs === true && value.dtype === 'int32';
@@ -130,7 +141,7 @@ export class OnnxLowering {
     });
     const stateInputs = new Map<Variable, string>();
     for (const variable of program.variables) {
-      if (!updated.has(variable)) continue;
+      if (!this.outside.has(variable)) continue;
       const name = `state_${stateInputs.size}`;
       stateInputs.set(variable, name);
       builder.inputs.push({ name, type: variable.dtype as 'float32', shape: variable.shape });
@@ -147,13 +158,17 @@ export class OnnxLowering {
       const inPlace = extendedInput(value, this.uses)?.node.variable === variable;
       return { variable, input: stateInputs.get(variable)!, output, inPlace };
     });
+    const updated = new Set(program.updates.map(({ variable }) => variable));
+    const reads = [...stateInputs]
+      .filter(([variable]) => !updated.has(variable))
+      .map(([variable, input]) => ({ variable, input }));
     builder.prune();
     const extendedFeeds = program.fetches.map((value) => {
       const feed = program.feeds.indexOf(extendedInput(value, this.uses)!);
       return feed < 0 ? undefined : feed;
     });
     const { random, isBaked } = this;
-    return { builder, feeds, fetches, state, extendedFeeds, random, isBaked };
+    return { builder, feeds, fetches, state, reads, extendedFeeds, random, isBaked };
   }
 
   private lowerNode(node: GraphNode, stateInputs: ReadonlyMap<Variable, string>): void {
