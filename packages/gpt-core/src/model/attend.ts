@@ -72,7 +72,7 @@ export function attend(input: AttendInput): tf.Tensor4D {
   const [batch, , queryLength] = query.shape;
   const options: AttentionOptions = {
     ...(config.scaleAttention ? {} : { scale: 1 }),
-    ...(context.keyMask ? { paddingMask: withMemory(context.keyMask, memoryLength, batch) } : {}),
+    ...(context.keyMask ? { paddingMask: wholeMask(context.keyMask, input.key.shape[2], batch) } : {}),
     ...(context.segmentIds ? { segmentIds: context.segmentIds } : {}),
     ...(input.dropout > 0 ? { dropout: input.dropout, seed: input.seed } : {}),
     ...cached?.positions,
@@ -105,9 +105,10 @@ function rotated(input: AttendInput, memoryLength: number): [tf.Tensor4D, tf.Ten
   ];
 }
 
-/** Memory holds real tokens only. */
-function withMemory(keyMask: tf.Tensor2D, memoryLength: number, batch: number): tf.Tensor2D {
-  if (memoryLength === 0) return keyMask;
+/** A mask of all keys: those that it lacks in front are memory, which holds real tokens only. */
+function wholeMask(keyMask: tf.Tensor2D, keyLength: number, batch: number): tf.Tensor2D {
+  const memoryLength = keyLength - keyMask.shape[1];
+  if (memoryLength <= 0) return keyMask;
   return tf.concat([tf.ones([batch, memoryLength], 'int32'), tf.cast(keyMask, 'int32')], 1) as tf.Tensor2D;
 }
 

@@ -37,6 +37,8 @@ export interface ForwardInput {
   readonly training: boolean;
   readonly seed: number | tf.Tensor;
   readonly logits: 'all' | 'last' | 'none';
+  /** First position whose output is wanted; those before it serve as keys and values only. Default 0. */
+  readonly from?: number | undefined;
   /** A scalar 0: blocks are run again in the backward pass instead of being kept; see `recomputed`. */
   readonly recompute?: tf.Scalar | undefined;
 }
@@ -51,7 +53,7 @@ export interface ForwardResult {
 
 /** The whole model, top to bottom. */
 export function forward(input: ForwardInput): ForwardResult {
-  const { config } = input;
+  const { config, from = 0 } = input;
   const net = network(input);
 
   // h0 = U We + Wp (Radford et al. 2018, eq. 2)
@@ -66,18 +68,23 @@ export function forward(input: ForwardInput): ForwardResult {
     const mlp = (x: tf.Tensor3D) => net.mlp(`${name}.mlp`, x);
     const norm = (part: string, x: tf.Tensor3D) => net.norm(`${name}.${part}`, x);
 
-    const block = (x: tf.Tensor3D): tf.Tensor3D => {
+    // Nothing reads the last block's output before `from`.
+    const skipped = layer === config.nLayer - 1 ? from : 0;
+
+    const block = (all: tf.Tensor3D): tf.Tensor3D => {
+      const length = all.shape[1] - skipped;
+      let x = lastPositions(all, length);
       if (config.normPlacement === 'post') {
         // GPT-1: the norm stands after each residual sum, as in the original transformer.
-        x = norm('ln_1', tf.add(x, attention(remembered(x), x.shape[1])));
+        x = norm('ln_1', tf.add(x, attention(remembered(all), length)));
         return norm('ln_2', tf.add(x, mlp(x)));
       }
       if (config.normPlacement === 'pre') {
         // GPT-2, section 2.3: "Layer normalization was moved to the input of each sub-block".
-        x = tf.add(x, attention(norm('ln_1', remembered(x)), x.shape[1]));
+        x = tf.add(x, attention(norm('ln_1', remembered(all)), length));
         return tf.add(x, mlp(norm('ln_2', x)));
       }
-      x = tf.add(x, norm('ln_1_post', attention(norm('ln_1', remembered(x)), x.shape[1])));
+      x = tf.add(x, norm('ln_1_post', attention(norm('ln_1', remembered(all)), length)));
       return tf.add(x, norm('ln_2_post', mlp(norm('ln_2', x))));
     };
     hidden = input.recompute ? net.recomputed(name, hidden, input.recompute, block) : block(hidden);
@@ -153,7 +160,7 @@ function network(input: ForwardInput) {
       return layerNorm(x, gain as tf.Tensor1D, bias as tf.Tensor1D, config.layerNormEpsilon) as tf.Tensor3D;
     },
 
-    /** @param x `[batch, memory + length, nEmbd]`, of which the last `length` positions ask */
+    /** @param x `[batch, memory (or skipped) + length, nEmbd]`, of which the last `length` positions ask */
     attention(name: string, layer: number, x: tf.Tensor3D, length: number): tf.Tensor3D {
       const { nHead, nKvHead, nEmbd } = config;
       const headDim = nEmbd / nHead;
@@ -165,7 +172,7 @@ function network(input: ForwardInput) {
         layer,
         learned: (part) =>
           parameter(part.startsWith('relative_attention_bias') ? `transformer.${part}` : `${name}.${part}`),
-        positionIds: input.positionIds,
+        positionIds: tailOf(input.positionIds, length),
         query: splitHeads(lastPositions(query!, length), nHead),
         key: splitHeads(key!, nKvHead),
         value: splitHeads(value!, nKvHead),
@@ -190,6 +197,12 @@ function network(input: ForwardInput) {
       return linear(rows, table as tf.Tensor2D, null, { transposeWeight: true }) as tf.Tensor3D;
     },
   };
+}
+
+/** The last `length` columns. */
+function tailOf(x: tf.Tensor2D, length: number): tf.Tensor2D {
+  const [rows, all] = x.shape;
+  return length === all ? x : tf.slice(x, [0, all - length], [rows, length]);
 }
 
 function lastPositions(x: tf.Tensor3D, length: number): tf.Tensor3D {

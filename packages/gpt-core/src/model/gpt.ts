@@ -72,6 +72,11 @@ export interface ForwardOptions {
   readonly memory?: LayerMemory;
   /** Positions that go through the output matrix. Default `all`. */
   readonly logits?: 'all' | 'last' | 'none';
+  /**
+   * First position whose output is wanted, default 0: logits and last hidden states begin there, and the last block does
+   * not compute what nobody reads. Not together with a cache, memory or segments.
+   */
+  readonly from?: number;
 }
 
 export interface ForwardOutput {
@@ -86,7 +91,7 @@ export interface ForwardOutput {
 }
 
 export interface LossOptions
-  extends Omit<ForwardOptions, 'outputHiddenStates' | 'outputAttentions' | 'logits' | 'cache'> {
+  extends Omit<ForwardOptions, 'outputHiddenStates' | 'outputAttentions' | 'logits' | 'cache' | 'from'> {
   /** Label of positions that do not count. Default -100. */
   readonly ignoreIndex?: number;
   /** `[batch, length]`: 1 = the label counts, 0 = it does not. */
@@ -423,6 +428,13 @@ export class GPT {
       throw new ContextLengthError(length, config.contextLength, 'shorten the sequence');
     }
     if (length === 0) throw new InvalidArgumentError('tokenIds', [batch, length], 'needs at least one token');
+    const { from = 0 } = options;
+    if (!Number.isInteger(from) || from < 0 || from >= length) {
+      throw new InvalidArgumentError('from', from, `give a position of the sequence, 0 to ${length - 1}`);
+    }
+    if (from > 0 && (options.cache || options.memory || options.segmentIds)) {
+      throw new InvalidArgumentError('from', from, 'leave it out with a cache, memory or segments');
+    }
     const mask = options.attentionMask && asTensor(options.attentionMask, 'attentionMask', [batch, length]);
     const segments = options.segmentIds && asTensor(options.segmentIds, 'segmentIds', [batch, length]);
     const positionIds = options.positionIds
@@ -436,6 +448,7 @@ export class GPT {
       memory: options.memory,
       attention: { keyMask: mask, segmentIds: segments, cache: options.cache, maps },
       recompute: options.recompute,
+      from,
     });
   }
 
