@@ -94,7 +94,7 @@ async function evaluate(policy: GPT) {
   // A prompt whose answer was empty has no rollout: kept apart by its index.
   const perPrompt = (values: readonly number[]) =>
     new Map(rollouts.map(({ promptIndex }, at) => [promptIndex, values[at]!]));
-  const measurements = new Measurements(LENGTH);
+  const measurements = new Measurements({ length: LENGTH, first: 1 });
   try {
     const own = await measurements.logProbs(policy, rollouts);
     const reference = await measurements.logProbs(sft, rollouts);

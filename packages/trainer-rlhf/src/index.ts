@@ -67,6 +67,7 @@ export { type BestOfNOptions, bestOfN } from './rollouts/best-of-n.js';
 export { tokenLogProbsOf } from './rollouts/completion-log-probs.js';
 export { type EndpointSamplerOptions, endpointSampler } from './rollouts/endpoint-sampler.js';
 export {
+  type LocalSamplingOptions,
   type RewardFunction,
   type RewardGuard,
   type Rollout,

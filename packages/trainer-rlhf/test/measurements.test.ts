@@ -16,8 +16,8 @@ it('a frozen model is measured like any other, also after its weights did change
   using model = tinyModel();
   using value = ScalarHeadModel.create(model);
   const tensors = tf.memory().numTensors;
-  const live = new Measurements(8, { temperature: 0.7 });
-  const frozen = new Measurements(8, { temperature: 0.7, frozen: [model, value] });
+  const live = new Measurements({ length: 8, first: 1 }, { temperature: 0.7 });
+  const frozen = new Measurements({ length: 8, first: 1 }, { temperature: 0.7, frozen: [model, value] });
   const close = (a: readonly number[][], b: readonly number[][]) => {
     expect(a.map((row) => row.length)).toEqual(sequences.map((item) => item.completionTokenIds.length));
     a.flat().forEach((number, at) => {
@@ -42,7 +42,10 @@ it('so is one whose layers ONNX Runtime has no counterpart for', async () => {
     { vocabSize: 16, contextLength: 8, nLayer: 1, nHead: 2, nEmbd: 16, layerPattern: 'topk(2)' } as never,
     { seed: 1 },
   );
-  const [live, frozen] = [new Measurements(8), new Measurements(8, { frozen: [model] })];
+  const [live, frozen] = [
+    new Measurements({ length: 8, first: 1 }),
+    new Measurements({ length: 8, first: 1 }, { frozen: [model] }),
+  ];
   const [a, b] = [await frozen.logProbs(model, sequences), await live.logProbs(model, sequences)];
   a.logProbs.flat().forEach((number, at) => {
     expect(number).toBeCloseTo(b.logProbs.flat()[at]!, 4);

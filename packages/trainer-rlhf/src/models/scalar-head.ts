@@ -74,13 +74,17 @@ export class ScalarHeadModel implements TrainableModel {
     return this.gpt.config;
   }
 
-  /** Value of every position, `[batch, length]`. */
+  /**
+   * Value of every position, `[batch, length]`; with `from`, of the positions from there on. Without a mask where padding
+   * stands on the right: no token sees it.
+   */
   values(
-    { tokenIds, attentionMask }: Sequences,
-    options: { training?: boolean; seed?: number | tf.Tensor } = {},
+    { tokenIds, attentionMask }: Pick<Sequences, 'tokenIds'> & Partial<Sequences>,
+    options: { training?: boolean; seed?: number | tf.Tensor; from?: number } = {},
   ): tf.Tensor2D {
     return tf.tidy(() => {
-      const { lastHiddenState } = this.gpt.forward(tokenIds, { attentionMask, logits: 'none', ...options });
+      const mask = attentionMask ? { attentionMask } : {};
+      const { lastHiddenState } = this.gpt.forward(tokenIds, { ...mask, logits: 'none', ...options });
       const weight = this.variables.get(HEAD)!;
       const products = tf.sum(tf.mul(lastHiddenState, weight), -1); // [batch, length]
       return tf.add(products, this.variables.get(BIAS)!) as tf.Tensor2D;

@@ -26,19 +26,27 @@ export function generalizedAdvantage(
 ): { advantages: tf.Tensor2D; returns: tf.Tensor2D } {
   return tf.tidy(() => {
     const { rewards, values, mask } = input;
-    const [batch, length] = rewards.shape;
+    const [batch] = rewards.shape;
     const maskedValues = tf.mul(values, mask) as tf.Tensor2D;
     const nextValues = tf.concat([tf.slice(maskedValues, [0, 1]), tf.zeros([batch, 1])], 1);
     const deltas = tf.mul(tf.sub(tf.add(rewards, tf.mul(nextValues, gamma)), values), mask);
-    const columns = tf.unstack(deltas, 1); // length × [batch]
-    const advantageColumns: tf.Tensor[] = new Array(length);
-    let running: tf.Tensor = tf.zeros([batch]);
-    for (let t = length - 1; t >= 0; t--) {
-      running = tf.add(columns[t]!, tf.mul(running, gamma * lambda)); // stays 0 to the right of the completion
-      advantageColumns[t] = running;
-    }
-    const advantages = tf.mul(tf.stack(advantageColumns, 1), mask) as tf.Tensor2D;
+    // What stands to the right of the completion is 0 and stays so.
+    const advantages = tf.mul(discountedSums(deltas as tf.Tensor2D, gamma * lambda), mask) as tf.Tensor2D;
     const returns = tf.mul(tf.add(advantages, values), mask) as tf.Tensor2D;
     return { advantages: normalise ? (whiten(advantages, mask) as tf.Tensor2D) : advantages, returns };
   });
+}
+
+/** Σ_k decay^k · x_{t+k} in every column, by doubling: log₂(length) steps in place of one after the other. */
+function discountedSums(x: tf.Tensor2D, decay: number): tf.Tensor2D {
+  const [batch, length] = x.shape;
+  let sums = x; // of `reach` terms each
+  for (let reach = 1; reach < length; reach *= 2) {
+    const later = tf.concat(
+      [tf.slice(sums, [0, reach], [batch, length - reach]), tf.zeros([batch, reach])],
+      1,
+    );
+    sums = tf.add(sums, tf.mul(later, decay ** reach));
+  }
+  return sums;
 }

@@ -1,5 +1,6 @@
 import type { Feeds } from '@gpt-lineage/gpt-core';
-import { type PromptCompletion, rowFeeds, sequenceRows } from './sequence-rows.js';
+import { type CompletionColumns, columnsOf, completionMask, spreadColumns } from './completion-columns.js';
+import { type PromptCompletion, sequenceRows } from './sequence-rows.js';
 
 /** One sampled completion with everything its update needs; per-token lists follow the completion's tokens. */
 export interface Experience extends PromptCompletion {
@@ -11,43 +12,62 @@ export interface Experience extends PromptCompletion {
   readonly returns?: readonly number[];
 }
 
-const FILLER: Experience = {
-  promptTokenIds: [0],
-  completionTokenIds: [0],
-  oldLogProbs: [0],
-  advantages: [0],
-};
+/** One sampled completion of which the policy and the value model have not been asked yet. */
+export interface ScoredCompletion extends PromptCompletion {
+  readonly score: number;
+  readonly referenceLogProbs: readonly number[];
+}
+
+const FILLER: PromptCompletion = { promptTokenIds: [0], completionTokenIds: [0] };
 
 const LISTS = ['oldLogProbs', 'advantages', 'referenceLogProbs', 'oldValues', 'returns'] as const;
 
-/** Rows of experience as arrays; a missing row is padding whose mask is 0. */
-export function experienceFeeds(batch: readonly (Experience | undefined)[], length: number): Feeds {
-  const rows = sequenceRows(
-    batch.map((item) => item ?? FILLER),
-    length,
-  );
-  batch.forEach((item, row) => {
-    if (item === undefined) rows.completionMask.fill(0, row * length, (row + 1) * length);
-  });
-  const shape = [batch.length, length];
-  const lists = LISTS.map((name) => {
-    const data = new Float32Array(batch.length * length);
-    batch.forEach((item, row) => {
-      const values = item?.[name];
-      if (values) data.set(values, row * length + item.promptTokenIds.length);
-    });
-    return [name, { data, shape }] as const;
-  });
-  return { ...rowFeeds(rows), ...Object.fromEntries(lists) };
+/** The tokens of a batch, `rows × length`; a missing row is padding. */
+export function batchTokens(batch: readonly (PromptCompletion | undefined)[], length: number): Int32Array {
+  const sequences = batch.map((item) => item ?? FILLER);
+  return sequenceRows(sequences, length).tokenIds;
 }
 
-/** The part of each row of `[rows, length]` numbers that belongs to its completion. */
-export function completionParts(
-  values: ArrayLike<number>,
-  sequences: readonly PromptCompletion[],
-  length: number,
-): number[][] {
-  return sequences.map(({ promptTokenIds, completionTokenIds }, row) =>
-    Array.from(completionTokenIds, (_, token) => values[row * length + promptTokenIds.length + token]!),
+/**
+ * Rows of experience as arrays: `tokenIds` `[rows, length]`, the mask and the lists `[rows, length − first]`. A missing
+ * row's mask is 0.
+ */
+export function experienceFeeds(
+  batch: readonly (Experience | undefined)[],
+  columns: CompletionColumns,
+): Feeds {
+  const own = columnsOf(batch, columns);
+  const lists = LISTS.map((name) => [name, byColumn(batch, own, name)] as const);
+  return { ...rows(batch, own), ...Object.fromEntries(lists) };
+}
+
+/** The same for what was only scored: `referenceLogProbs` by column, `scores` `[rows]`. */
+export function scoredFeeds(batch: readonly ScoredCompletion[], columns: CompletionColumns): Feeds {
+  const own = columnsOf(batch, columns);
+  return {
+    ...rows(batch, own),
+    referenceLogProbs: byColumn(batch, own, 'referenceLogProbs'),
+    scores: { data: Float32Array.from(batch, ({ score }) => score), shape: [batch.length] },
+  };
+}
+
+function rows(batch: readonly (PromptCompletion | undefined)[], columns: CompletionColumns): Feeds {
+  const { length, first } = columns;
+  return {
+    tokenIds: { data: batchTokens(batch, length), shape: [batch.length, length] },
+    completionMask: { data: completionMask(batch, columns), shape: [batch.length, length - first] },
+  };
+}
+
+function byColumn<Name extends string>(
+  batch: readonly ((PromptCompletion & { readonly [name in Name]?: readonly number[] }) | undefined)[],
+  columns: CompletionColumns,
+  name: Name,
+) {
+  const data = spreadColumns(
+    batch,
+    batch.map((item) => item?.[name]),
+    columns,
   );
+  return { data, shape: [batch.length, columns.length - columns.first] };
 }

@@ -2,24 +2,17 @@ import { capture, executorNames, type GPT } from '@gpt-lineage/gpt-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ScalarHeadModel } from '../models/scalar-head.js';
 import { entropyFromLogits } from '../objectives/ppo-loss.js';
-import { tokenLogProbsOf } from './completion-log-probs.js';
-import { completionParts } from './experience.js';
-import { type PromptCompletion, sequenceRows } from './sequence-rows.js';
+import { type CompletionColumns, columnsOf, completionParts } from './completion-columns.js';
+import { completionPredictions, completionValues } from './completion-predictions.js';
+import { batchTokens } from './experience.js';
+import type { PromptCompletion } from './sequence-rows.js';
 
-/** `[batch, length]` moved right by one: the value of the state in which token t was chosen. */
-export const beforeToken = (values: tf.Tensor2D): tf.Tensor2D =>
-  tf.tidy(() => {
-    const [batch, length] = values.shape;
-    return tf.concat([tf.zeros([batch, 1]), tf.slice(values, [0, 0], [batch, length - 1])], 1) as tf.Tensor2D;
-  });
-
-/** Rows `[batch, length]` in, tensors of the same shape out. */
-type RowFunction = (tokenIds: tf.Tensor2D, attentionMask: tf.Tensor2D) => tf.Tensor2D[];
-type RowProgram = ((...rows: [tf.Tensor2D, tf.Tensor2D]) => Promise<tf.Tensor2D[]>) & { dispose(): void };
+/** Rows `[batch, length]` in, tensors `[batch, length − first]` out. */
+type RowFunction = (tokenIds: tf.Tensor2D, first: number) => tf.Tensor2D[];
+type RowProgram = ((tokenIds: tf.Tensor2D) => Promise<tf.Tensor2D[]>) & { dispose(): void };
 
 /** Most rows that go through a model at once. */
 const ROWS = 64;
-const FILLER: PromptCompletion = { promptTokenIds: [], completionTokenIds: [0] };
 
 export interface MeasurementOptions {
   /** Of sampling, default 1. */
@@ -33,14 +26,15 @@ export interface MeasurementOptions {
  * measurement is one captured graph, made once and kept until `dispose`; it always reads the models' current weights.
  */
 export class Measurements {
-  readonly #programs = new Map<GPT | ScalarHeadModel, RowProgram>();
-  readonly #length: number;
+  /** By model, and by the first column. */
+  readonly #programs = new Map<GPT | ScalarHeadModel, Map<number, RowProgram>>();
+  readonly #columns: CompletionColumns;
   readonly #temperature: number;
   readonly #frozen: ReadonlySet<GPT | ScalarHeadModel>;
 
-  /** @param length of the rows, at least that of every sequence */
-  constructor(length: number, { temperature = 1, frozen = [] }: MeasurementOptions = {}) {
-    this.#length = length;
+  /** @param columns rows at least as long as every sequence */
+  constructor(columns: CompletionColumns, { temperature = 1, frozen = [] }: MeasurementOptions = {}) {
+    this.#columns = columns;
     this.#temperature = temperature;
     this.#frozen = new Set(frozen);
   }
@@ -51,27 +45,24 @@ export class Measurements {
     sequences: readonly PromptCompletion[],
   ): Promise<{ logProbs: number[][]; entropies: number[][] }> {
     const temperature = this.#temperature;
-    const [logProbs = [], entropies = []] = await this.#byToken(
-      model,
-      sequences,
-      (tokenIds, attentionMask) => {
-        const { logProbs: tokens, logits } = tokenLogProbsOf(model, tokenIds, attentionMask, { temperature });
-        return [tokens, beforeToken(entropyFromLogits(logits) as tf.Tensor2D)];
-      },
-    );
+    const [logProbs = [], entropies = []] = await this.#byToken(model, sequences, (tokenIds, first) => {
+      const { logProbs: tokens, logits } = completionPredictions(model, tokenIds, first, { temperature });
+      return [tokens, entropyFromLogits(logits) as tf.Tensor2D];
+    });
     return { logProbs, entropies };
   }
 
   /** Value of the state before each completion token. */
   async values(model: ScalarHeadModel, sequences: readonly PromptCompletion[]): Promise<number[][]> {
-    const [values = []] = await this.#byToken(model, sequences, (tokenIds, attentionMask) => [
-      beforeToken(model.values({ tokenIds, attentionMask })),
+    const [values = []] = await this.#byToken(model, sequences, (tokenIds, first) => [
+      completionValues(model, tokenIds, first),
     ]);
     return values;
   }
 
   dispose(): void {
-    for (const program of this.#programs.values()) program.dispose();
+    for (const programs of this.#programs.values())
+      for (const program of programs.values()) program.dispose();
     this.#programs.clear();
   }
 
@@ -80,57 +71,59 @@ export class Measurements {
     sequences: readonly PromptCompletion[],
     compute: RowFunction,
   ): Promise<number[][][]> {
-    let program = this.#programs.get(model);
-    if (!program) {
-      program = rowProgram(compute, this.#frozen.has(model));
-      this.#programs.set(model, program);
-    }
+    const columns = columnsOf(sequences, this.#columns);
+    const program = this.#program(model, columns.first, compute);
     const results: number[][][] = [];
     const rows = Math.min(ROWS, sequences.length);
     for (let start = 0; start < sequences.length; start += rows) {
       const batch = sequences.slice(start, start + rows);
       // A short last batch is filled up: one shape, one graph.
-      const filled = [...batch, ...new Array<PromptCompletion>(rows - batch.length).fill(FILLER)];
-      const { tokenIds, attentionMask } = sequenceRows(filled, this.#length);
-      const shape: [number, number] = [rows, this.#length];
-      const inputs = [
-        tf.tensor2d(tokenIds, shape, 'int32'),
-        tf.tensor2d(attentionMask, shape, 'int32'),
-      ] as const;
+      const filled = Array.from({ length: rows }, (_, row) => batch[row]);
+      const shape: [number, number] = [rows, columns.length];
+      const tokenIds = tf.tensor2d(batchTokens(filled, columns.length), shape, 'int32');
       try {
-        const tensors = await program(...inputs);
+        const tensors = await program(tokenIds);
         for (const [index, tensor] of tensors.entries()) {
           results[index] ??= [];
-          results[index].push(...completionParts(await tensor.data(), batch, this.#length));
+          results[index].push(...completionParts(await tensor.data(), batch, columns));
         }
         tf.dispose(tensors);
       } finally {
-        tf.dispose([...inputs]);
+        tokenIds.dispose();
       }
     }
     return results;
   }
+
+  #program(model: GPT | ScalarHeadModel, first: number, compute: RowFunction): RowProgram {
+    const programs = this.#programs.get(model) ?? new Map<number, RowProgram>();
+    this.#programs.set(model, programs);
+    const program =
+      programs.get(first) ?? rowProgram((tokenIds) => compute(tokenIds, first), this.#frozen.has(model));
+    programs.set(first, program);
+    return program;
+  }
 }
 
-function rowProgram(compute: RowFunction, frozen: boolean): RowProgram {
+function rowProgram(compute: (tokenIds: tf.Tensor2D) => tf.Tensor2D[], frozen: boolean): RowProgram {
   if (tf.getBackend() !== 'tensorflow') {
-    const eager = async (...rows: [tf.Tensor2D, tf.Tensor2D]) => tf.tidy(() => compute(...rows));
+    const eager = async (tokenIds: tf.Tensor2D) => tf.tidy(() => compute(tokenIds));
     return Object.assign(eager, { dispose: () => undefined });
   }
   const captured = (executor: 'onnx' | 'tensorflow') =>
-    capture((...rows: [tf.Tensor2D, tf.Tensor2D]) => compute(...rows), { executor }) as unknown as RowProgram;
+    capture(compute, { executor }) as unknown as RowProgram;
   if (!frozen || !executorNames().includes('onnx')) return captured('tensorflow');
   let program = captured('onnx');
   let tried = false;
-  const run = async (...rows: [tf.Tensor2D, tf.Tensor2D]) => {
+  const run = async (tokenIds: tf.Tensor2D) => {
     try {
-      return await program(...rows);
+      return await program(tokenIds);
     } catch (error) {
       // Not every attention layer has a counterpart there.
       if (tried) throw error;
       program.dispose();
       program = captured('tensorflow');
-      return await program(...rows);
+      return await program(tokenIds);
     } finally {
       tried = true;
     }

@@ -28,6 +28,11 @@ export interface SamplingOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface LocalSamplingOptions extends SamplingOptions {
+  /** `'live'` where they change before the next call. Default `'float32'`. */
+  readonly weights?: 'float32' | 'live';
+}
+
 /**
  * Samples completions from the policy. Neither top-k nor top-p: the log-probabilities that PPO recomputes are those of
  * the full distribution, and cutting it would bias every ratio by the mass that was cut. Prompts longer than the context
@@ -36,7 +41,7 @@ export interface SamplingOptions {
 export async function sampleRollouts(
   policy: GPT,
   prompts: readonly RolloutPrompt[],
-  { n, maxTokens, temperature, seed, signal }: SamplingOptions,
+  { n, maxTokens, temperature, seed, signal, weights = 'float32' }: LocalSamplingOptions,
 ): Promise<{ rollouts: Rollout[]; skipped: number }> {
   const encoded = prompts.map(({ prompt }) => policy.encode(prompt));
   const usable = [...prompts.keys()].filter((index) => {
@@ -51,6 +56,7 @@ export async function sampleRollouts(
       n,
       maxTokens,
       temperature,
+      weights,
       // Each prompt has a stream of its own: two equal prompts must not give the same completion.
       seeds: usable.map((index) => mixSeeds(seed, index)),
       contextOverflow: 'stop',

@@ -12,7 +12,7 @@ export interface RolloutSampler {
   update?(policy: GPT, iteration: number): Promise<void>;
 }
 
-/** Samples from the policy itself. */
+/** Samples from the policy itself, whose weights change before the next call. */
 export const localSampler = (policy: GPT): RolloutSampler => ({
-  sample: (prompts, options) => sampleRollouts(policy, prompts, options),
+  sample: (prompts, options) => sampleRollouts(policy, prompts, { ...options, weights: 'live' }),
 });

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { TrainerDataError } from '../errors.js';
 import { type GroupAdvantageOptions, groupAdvantage } from '../objectives/group-advantage.js';
 import { type GRPOLossOptions, grpoTokenLoss } from '../objectives/grpo-loss.js';
-import { tokenLogProbsOf } from '../rollouts/completion-log-probs.js';
-import type { Experience } from '../rollouts/experience.js';
+import { completionPredictions } from '../rollouts/completion-predictions.js';
+import { type Experience, experienceFeeds } from '../rollouts/experience.js';
 import { Measurements } from '../rollouts/measure.js';
 import {
   guardedRewards,
@@ -22,7 +22,7 @@ import {
   samplingDifference,
 } from './on-policy-events.js';
 import { onPolicyTask } from './on-policy-task.js';
-import { promptBatch, rowLengthFor } from './prompt-batch.js';
+import { columnsFor, promptBatch } from './prompt-batch.js';
 import { type CommonTrainerOptions, runTask } from './run.js';
 import type { UpdateStatistics } from './update-statistics.js';
 
@@ -104,9 +104,10 @@ export class GRPOTrainer {
         `give a divisor of groups × groupSize (${episodes})`,
       );
     }
-    const length = rowLengthFor(policy, prompts, maxTokens);
+    const columns = columnsFor(policy, prompts, maxTokens);
+    const { length } = columns;
     const stepsPerIteration = (innerEpochs * episodes) / minibatch;
-    const measurements = new Measurements(length, {
+    const measurements = new Measurements(columns, {
       temperature: options.temperature,
       frozen: options.reference ? [options.reference] : [],
     });
@@ -118,6 +119,7 @@ export class GRPOTrainer {
       innerEpochs,
       length,
       seed,
+      feeds: (items) => experienceFeeds(items, columns),
       loss: (inputs, step, training) => this.#loss(inputs, step, training, log.statistics),
       log,
     });
@@ -261,18 +263,16 @@ export class GRPOTrainer {
   ): tf.Scalar {
     const { policy, reference, clipLow, clipHigh, klCoefficient, average, temperature = 1 } = this.options;
     return tf.tidy(() => {
-      const { logProbs } = tokenLogProbsOf(
-        policy,
-        inputs.tokenIds as tf.Tensor2D,
-        inputs.attentionMask as tf.Tensor2D,
-        { training, seed, temperature },
-      );
+      const tokenIds = inputs.tokenIds as tf.Tensor2D;
+      const mask = inputs.completionMask as tf.Tensor2D;
+      const first = tokenIds.shape[1] - mask.shape[1];
+      const { logProbs } = completionPredictions(policy, tokenIds, first, { training, seed, temperature });
       const { loss, clipFraction, clipHighFraction, ratio } = grpoTokenLoss(
         {
           logProbs,
           oldLogProbs: inputs.oldLogProbs as tf.Tensor2D,
           advantages: inputs.advantages as tf.Tensor2D,
-          mask: inputs.completionMask as tf.Tensor2D,
+          mask,
           ...(reference ? { referenceLogProbs: inputs.referenceLogProbs as tf.Tensor2D } : {}),
         },
         {

@@ -44,6 +44,7 @@ export class IterationLog<Name extends string> {
   readonly statistics: UpdateStatistics<Name>;
   readonly #stepsPerIteration: number;
   readonly #pending: (RolloutEvent | UpdateEvent)[] = [];
+  #later: (() => Promise<RolloutEvent>) | undefined;
   #state = NOTHING;
   #iteration = 0;
   #step = 0;
@@ -60,6 +61,11 @@ export class IterationLog<Name extends string> {
     this.#iteration = event.iteration;
   }
 
+  /** The same for an iteration whose event is known only when its first step has run: `event` is called then. */
+  sampledLater(event: () => Promise<RolloutEvent>): void {
+    this.#later = event;
+  }
+
   /** Training events with each iteration's rollout event before its steps and its update event after them. */
   async *interleave(events: AsyncIterable<TrainingEvent>): AsyncGenerator<OnPolicyEvent, void, void> {
     for await (const event of events) {
@@ -67,6 +73,9 @@ export class IterationLog<Name extends string> {
         this.#step = event.step;
         this.#iteration = Math.floor(event.step / this.#stepsPerIteration);
       }
+      const later = this.#later;
+      this.#later = undefined;
+      if (later) this.sampled(await later());
       yield* this.#pending.splice(0);
       yield event;
       if (event.type !== 'step') continue;

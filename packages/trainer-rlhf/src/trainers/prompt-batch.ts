@@ -1,5 +1,6 @@
 import type { GPT } from '@gpt-lineage/gpt-core';
 import { TrainerDataError } from '../errors.js';
+import type { CompletionColumns } from '../rollouts/completion-columns.js';
 import type { RolloutPrompt } from '../rollouts/rollout.js';
 import { seededOrder } from './seeded-order.js';
 
@@ -15,12 +16,16 @@ export function promptBatch<T>(prompts: readonly T[], size: number, iteration: n
   });
 }
 
-/** Tokens of an episode's row: the longest prompt that leaves room, and what may follow it. */
-export function rowLengthFor(policy: GPT, prompts: readonly RolloutPrompt[], maxTokens: number): number {
+/** Rows of episodes: as long as the longest prompt that leaves room, and what may follow it; completions may begin after the shortest. */
+export function columnsFor(
+  policy: GPT,
+  prompts: readonly RolloutPrompt[],
+  maxTokens: number,
+): CompletionColumns {
   const { contextLength } = policy.config;
   const lengths = prompts
-    .map(({ prompt }) => policy.encode(prompt).length + maxTokens)
-    .filter((length) => length <= contextLength);
+    .map(({ prompt }) => policy.encode(prompt).length)
+    .filter((length) => length + maxTokens <= contextLength);
   if (lengths.length === 0) {
     throw new TrainerDataError(
       'maxTokens',
@@ -28,5 +33,7 @@ export function rowLengthFor(policy: GPT, prompts: readonly RolloutPrompt[], max
       `shorten the prompts or the completions: no prompt leaves that much room in a context of ${contextLength}`,
     );
   }
-  return lengths.reduce((longest, length) => Math.max(longest, length), 0);
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const shortest = lengths.reduce((least, length) => Math.min(least, length));
+  return { length: longest + maxTokens, first: Math.max(1, shortest) };
 }
