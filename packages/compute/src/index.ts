@@ -9,6 +9,7 @@ export {
   type InputSpec,
 } from './capture/capture.js';
 export { CaptureError, ExecutorError, FeedError } from './capture/errors.js';
+export { inOneCall, type OneCallOptions } from './capture/one-call.js';
 export { isCapturing } from './capture/trace.js';
 export { allReduceMean } from './distributed/all-reduce.js';
 export { type Cluster, type ClusterOptions, joinCluster } from './distributed/cluster.js';

@@ -16,6 +16,8 @@ interface EngineInternals {
   makeVariable(initialValue: tf.Tensor, trainable?: boolean, name?: string, dtype?: tf.DataType): tf.Variable;
   trackTensor(tensor: tf.Tensor, backend: tf.KernelBackend): void;
   disposeTensor(tensor: tf.Tensor): void;
+  /** A gradient is being recorded, and not within an operation that has its own. */
+  isTapeOn(): boolean;
   readSync(dataId: object): tf.BackendValues;
   setBackend(name: string): Promise<boolean>;
 }

@@ -196,7 +196,8 @@ function checkpointFiles(saved: readonly CheckpointTensor[]) {
   return { 'variables/variables.index': index, 'variables/variables.data-00000-of-00001': parts };
 }
 
-function savedModel(
+/** The content of `saved_model.pb`. */
+export function savedModel(
   graph: Bytes,
   signatures: readonly (readonly [string, Signature])[],
   variables: boolean,
