@@ -5,7 +5,7 @@ import type { AttentionSizes } from '../validate.js';
 import type { Context } from './attend.js';
 import { HIDDEN, type ScorePart, type Stage, wholeLayout } from './score-part.js';
 import type { Range } from './shapes.js';
-import { type PositionFeatures, partMask, type Visibility } from './visibility.js';
+import { partMask, type Visibility } from './visibility.js';
 
 /** Scores in one tile: about what stays in the last cache. */
 const TILE_SCORES = 2 ** 21;
@@ -33,6 +33,11 @@ export interface DensePlanOptions {
    * diagonal only. Costs a few small operations, spares a pass over all scores.
    */
   readonly apartFromDiagonal?: boolean;
+  /**
+   * Where the order of positions decides alone, cut every mask out of one that is written down here rather than computing
+   * it from positions. Default: outside of captured functions, whose lengths may be variables.
+   */
+  readonly sharedMask?: boolean;
   /** Needs every score of a row at once, so keys are never cut. */
   readonly select?: (scores: tf.Tensor) => tf.Tensor;
 }
@@ -44,7 +49,7 @@ export interface DensePlan {
 
 /** Tiles of consecutive queries, each with every key that any of them may see, in one part or a part per tile of keys. */
 export function densePlan(options: DensePlanOptions): DensePlan {
-  const { sizes, visibility, select } = options;
+  const { sizes, select } = options;
   const { batch, heads, queryLength } = sizes;
   const tile = options.queryTile ?? defaultTile(options);
   const rowScores = batch * heads * tile;
@@ -64,13 +69,19 @@ export function densePlan(options: DensePlanOptions): DensePlan {
   return {
     keepWeights: scores <= KEPT_SCORES,
     plan(context) {
-      const features = hasOwnMask(options) ? null : visibility.features(context);
+      const maskOf = masksOf(options, tiles, context);
       let id = 0;
       return tiles.map(({ queries, keys }) => ({
         queries,
         parts: keys.map((range) => {
           const own = id++;
-          return () => densePart(options, features, queries, range, own);
+          return (): ScorePart => ({
+            ...wholeLayout,
+            keys: range,
+            mask: maskOf({ queries, keys: range }),
+            id: own,
+            ...(select ? { select } : {}),
+          });
         }),
       }));
     },
@@ -94,42 +105,51 @@ function isPlainCausal({ pattern, causal, reach, visibility }: DensePlanOptions)
   return causal && pattern === causalPattern && reach === undefined && isOrdered(visibility);
 }
 
-function densePart(
+interface Tile {
+  readonly queries: Range;
+  readonly keys: Range;
+}
+
+/** Makes the mask of a tile, null where it hides nothing. */
+function masksOf(
   options: DensePlanOptions,
-  features: PositionFeatures | null,
-  queries: Range,
-  keys: Range,
-  id: number,
-): ScorePart {
-  const { pattern, visibility, select } = options;
+  tiles: readonly { queries: Range; keys: Range[] }[],
+  context: Context,
+): (tile: Tile) => tf.Tensor | null {
+  const { pattern, visibility } = options;
+  const isPlain = isPlainCausal(options);
   // A tile whose last key is no later than its first query needs no causal mask; so most tiles of a long text need none.
-  const isPast = isPlainCausal(options) && keys.end - 1 <= visibility.offset! + queries.begin;
-  const mask =
-    features === null
-      ? isPast
-        ? null
-        : causalMask(queries, keys, visibility.offset!)
-      : partMask(wholeLayout, isPast ? null : pattern, features, { queries, keys });
-  return { ...wholeLayout, keys, mask, id, ...(select ? { select } : {}) };
+  const isPast = ({ queries, keys }: Tile) => isPlain && keys.end - 1 <= visibility.offset! + queries.begin;
+  const { sharedMask = !isCapturing() } = options;
+  if (isPlain && context.length === 0 && sharedMask) {
+    const all = tiles.flatMap(({ queries, keys }) => keys.map((range) => ({ queries, keys: range })));
+    const future = all.filter((tile) => !isPast(tile));
+    const maskOf = future.length === 0 ? null : causalMasks(future, visibility.offset!);
+    return (tile) => (isPast(tile) ? null : maskOf!(tile));
+  }
+  const features = visibility.features(context);
+  return (tile) => partMask(wholeLayout, isPast(tile) ? null : pattern, features, tile);
 }
 
 /**
- * Whether masks are written down here rather than computed from positions: eight small operations fewer per tile. Not in
- * a captured graph, which would hold them all as constants.
+ * Causal masks, `[1, 1, queries, keys]`: 0 where key j ≤ query i + offset, otherwise hidden. All are cut out of one: it
+ * has the longest tile's keys before the diagonal, and its diagonal lies where the tile's does.
  */
-function hasOwnMask(options: DensePlanOptions): boolean {
-  return isPlainCausal(options) && options.visibility.context.length === 0 && !isCapturing();
-}
-
-/** `[1, 1, queries, keys]`: 0 where key j ≤ query i + offset, otherwise hidden. */
-function causalMask(queries: Range, keys: Range, offset: number): tf.Tensor {
-  const [rows, columns] = [queries.end - queries.begin, keys.end - keys.begin];
+function causalMasks(tiles: readonly Tile[], offset: number): (tile: Tile) => tf.Tensor {
+  const before = ({ queries, keys }: Tile) => offset + queries.begin - keys.begin;
+  const rows = Math.max(...tiles.map(({ queries }) => queries.end - queries.begin));
+  const most = Math.max(...tiles.map(before));
+  const columns = most + rows;
   const values = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
-    const visible = Math.max(0, Math.min(columns, offset + queries.begin + row - keys.begin + 1));
-    values.fill(HIDDEN, row * columns + visible, (row + 1) * columns);
+    values.fill(HIDDEN, row * columns + Math.max(0, most + row + 1), (row + 1) * columns);
   }
-  return tf.tensor4d(values, [1, 1, rows, columns]);
+  const whole = tf.tensor4d(values, [1, 1, rows, columns]);
+  return (tile) => {
+    const [height, width] = [tile.queries.end - tile.queries.begin, tile.keys.end - tile.keys.begin];
+    if (height === rows && width === columns) return whole;
+    return tf.slice(whole, [0, 0, 0, most - before(tile)], [1, 1, height, width]);
+  };
 }
 
 function isOrdered(visibility: Visibility): boolean {
