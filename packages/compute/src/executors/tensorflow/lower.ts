@@ -5,6 +5,7 @@ import { lowerRegion } from './compile-region.js';
 import { lowerNode } from './lower-node.js';
 import { isBias, Lowering, type LowerOptions, placeholder } from './lowering.js';
 import { DT, type TfGraphBuilder, type TfNode, type TfRef } from './nodes.js';
+import { isAbsorbed, scatterAdd } from './output-layer.js';
 import { planRegions } from './regions.js';
 
 export interface Lowered {
@@ -40,7 +41,7 @@ export function lower(program: Program, options: LowerOptions): Lowered {
     }
     const node = unit;
     const [value] = node.outputs;
-    if (node.op === 'Feed') continue;
+    if (node.op === 'Feed' || isAbsorbed(lowering, node)) continue;
     if (node.variable !== undefined) {
       refs.set(value!, lowering.read(node.variable));
     } else if (node.constant !== undefined) {
@@ -72,8 +73,11 @@ function plan(lowering: Lowering) {
   const half = options.matmulPrecision === 'bf16';
   const isProduct = (value: Value) => half && value.node.op === 'MatMul';
   return planRegions(program, {
-    // In float32 a bias goes into the matrix product.
-    excluded: (node) => !half && node.inputs.some((x, i) => isBias(x, node.inputs[1 - i]!, uses)),
+    excluded: (node) =>
+      isAbsorbed(lowering, node) ||
+      scatterAdd(lowering, node) !== undefined ||
+      // In float32 a bias goes into the matrix product.
+      (!half && node.inputs.some((x, i) => isBias(x, node.inputs[1 - i]!, uses))),
     bytes: (value) => sizeOf(value.shape) * (isProduct(value) ? 2 : 4),
     worthwhile: ({ inputs, outputs }) =>
       inputs.some(isProduct) || outputs.some((value) => lowering.needs(value).half),

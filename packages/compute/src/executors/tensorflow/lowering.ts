@@ -77,6 +77,11 @@ export class Lowering {
     return this.updated.get(value);
   }
 
+  /** Who reads `value`; undefined where it is also a result of the program. */
+  readersOf(value: Value): readonly GraphNode[] | undefined {
+    return this.kept.has(value) ? undefined : (this.users.get(value) ?? []);
+  }
+
   /** Something derived from `value` that several nodes need; made once. */
   shared<T>(value: Value, key: string, make: () => T): T {
     const known = this.common.get(value) ?? new Map<string, unknown>();

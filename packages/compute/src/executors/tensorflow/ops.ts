@@ -5,6 +5,7 @@ import { DT, type TfAttr, type TfRef } from './nodes.js';
 import { collectiveOps } from './ops-collective.js';
 import { randomOps } from './ops-random.js';
 import { windowOps } from './ops-window.js';
+import { rowScaling, scatterAdd, sparseCrossEntropy } from './output-layer.js';
 
 export type TfLowering = (l: Lowering, node: GraphNode) => TfRef | TfRef[];
 
@@ -89,21 +90,47 @@ function layout(
 
 function matMul(l: Lowering, node: GraphNode): TfRef {
   const [a, b] = node.inputs as [Value, Value];
+  const scaling = rowScaling(l, a);
+  if (scaling === undefined) return product(l, node, l.ref(a), l.ref(b));
+  const { rows, scale } = scaling;
+  const scaled = (ref: TfRef) => l.builder.op('Mul', [ref, l.ref(scale)], { T: T(scale) });
+  return node.attrs.transposeA === true
+    ? product(l, node, l.ref(rows), scaled(l.ref(b)))
+    : scaled(product(l, node, l.ref(rows), l.ref(b)));
+}
+
+function product(l: Lowering, node: GraphNode, left: TfRef, right: TfRef): TfRef {
+  const [a, b] = node.inputs as [Value, Value];
   const half = l.options.matmulPrecision === 'bf16' && a.dtype === 'float32';
-  const inputs = [l.ref(a), l.ref(b)].map((ref) => (half ? l.half(ref) : ref));
+  const inputs = [left, right].map((ref) => (half ? l.half(ref) : ref));
   const type = half ? { type: DT.bfloat16 } : T(a);
   const flat = a.shape.length === 2 && b.shape.length === 2;
   const transposeA: TfAttr = { bool: node.attrs.transposeA as boolean };
   const transposeB: TfAttr = { bool: node.attrs.transposeB as boolean };
-  const product = flat
+  const result = flat
     ? l.builder.op('MatMul', inputs, { T: type, transpose_a: transposeA, transpose_b: transposeB })
     : l.builder.op('BatchMatMulV2', inputs, { T: type, adj_x: transposeA, adj_y: transposeB });
-  return half ? l.full(product) : product;
+  return half ? l.full(result) : result;
 }
 
-/** `x + bias` over the last axis as BiasAdd, which grappler fuses into the matrix product before it. */
+/**
+ * `x + bias` over the last axis as BiasAdd, which grappler fuses into the matrix product before it; an embedding's gradient
+ * straight into what it is added to.
+ */
 function add(l: Lowering, node: GraphNode): TfRef {
   const [a, b] = node.inputs as [Value, Value];
+  const scatter = scatterAdd(l, node);
+  if (scatter !== undefined) {
+    const { into, updates, ids } = scatter;
+    const positions = l.builder.op('Reshape', [l.ref(ids), l.builder.ints([-1, 1])], {
+      T: T(ids),
+      Tshape: int32,
+    });
+    return l.builder.op('TensorScatterAdd', [l.ref(into), positions, l.ref(updates)], {
+      T: T(into),
+      Tindices: T(ids),
+    });
+  }
   for (const [x, y] of [
     [a, b],
     [b, a],
@@ -288,14 +315,7 @@ export const lowerings: Record<string, TfLowering> = {
       { T: T(x), Tindices: T(ids), Tnumsegments: int32 },
     );
   },
-  SparseSoftmaxCrossEntropy: (l, node) => {
-    const [logits, labels] = node.inputs as [Value, Value];
-    const loss = l.builder.add('SparseSoftmaxCrossEntropyWithLogits', [l.ref(logits), l.ref(labels)], {
-      T: T(logits),
-      Tlabels: T(labels),
-    });
-    return [0, 1].map((index) => ({ node: loss, index }));
-  },
+  SparseSoftmaxCrossEntropy: sparseCrossEntropy,
   AdamW: composeAdamW,
   // L2Loss is half the sum of squares, in one pass and without a temporary.
   SumOfSquares: (l, node) => {
