@@ -8,6 +8,10 @@ export interface VariableStore {
   write(key: number, values: HostArray, meta: Meta): void;
   read(key: number, meta: Meta): HostArray;
   free(key: number): void;
+  /** `read` into memory that is there already. */
+  readInto?(key: number, meta: Meta, target: HostArray): void;
+  /** A variable's memory, for its next value to be written into; where values lie in arrays that no one else has. */
+  own?(key: number): HostArray;
 }
 
 let nextKey = 1;
@@ -52,9 +56,20 @@ class Slot implements StoredData {
     const { variable } = this;
     this.revision();
     if (this.copies.get(store) === this.version) return;
-    store.write(this.key, this.current(), this.meta);
+    if (!this.refresh(store)) store.write(this.key, this.current(), this.meta);
     this.copies.set(store, this.version);
     if (!graphBackend().owns(variable.dataId as object)) this.dataId = graphBackend().adopt(variable, this);
+  }
+
+  /** Copies the value from the store that has it over an older one in `store`, without an array in between. */
+  private refresh(store: VariableStore): boolean {
+    if (!this.copies.has(store) || store.own === undefined) return false;
+    for (const [holder, version] of this.copies) {
+      if (version !== this.version || holder.readInto === undefined) continue;
+      holder.readInto(this.key, this.meta, store.own(this.key));
+      return true;
+    }
+    return false;
   }
 
   /** Records that a run left a new value in `store`. */

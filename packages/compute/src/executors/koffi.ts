@@ -24,6 +24,27 @@ export function findKoffi(): Koffi | undefined {
   return requireOptional<Koffi>('koffi');
 }
 
+/** Copies bytes between native memory and arrays, in either direction. */
+export type CopyMemory = (target: Pointer, source: Pointer, bytes: number) => void;
+
+/**
+ * C's own `memcpy` where the process has it by that name. An `ArrayBuffer` over native memory serves elsewhere, but stays
+ * on the garbage collector's books: a few megabytes of them, and it runs.
+ */
+export function memoryCopier(koffi: Koffi): CopyMemory {
+  const over = (memory: Pointer, bytes: number) =>
+    ArrayBuffer.isView(memory)
+      ? new Uint8Array(memory.buffer, memory.byteOffset, bytes)
+      : new Uint8Array(koffi.view(memory, bytes));
+  const byView: CopyMemory = (target, source, bytes) => over(target, bytes).set(over(source, bytes));
+  if (NEVER_UNLOAD[(nodeProcess()?.platform ?? '') as NodeJS.Platform] === undefined) return byView;
+  try {
+    return koffi.load(null).func('void* memcpy(void*, const void*, size_t)');
+  } catch {
+    return byView;
+  }
+}
+
 /**
  * Opens a library for the life of the process: Node closes the libraries that its add-ons opened before it ends, but
  * TensorFlow has registered exit handlers, and ONNX Runtime has threads; code that is gone by then would be run.

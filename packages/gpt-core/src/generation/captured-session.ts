@@ -82,8 +82,9 @@ export class CapturedSession implements DecodeSession {
     const { nLayer } = this.#model.config;
     this.#batch = rows;
     this.#lengths = new Array<number>(rows).fill(0);
-    this.#keys = Array.from({ length: nLayer }, () => new Float32Array(rows * this.#rowSize));
-    this.#values = Array.from({ length: nLayer }, () => new Float32Array(rows * this.#rowSize));
+    const { memory } = this.#programs;
+    this.#keys = Array.from({ length: nLayer }, () => memory.take(rows * this.#rowSize));
+    this.#values = Array.from({ length: nLayer }, () => memory.take(rows * this.#rowSize));
   }
 
   get #rowSize(): number {
@@ -152,6 +153,7 @@ export class CapturedSession implements DecodeSession {
   }
 
   dispose(): void {
+    this.#programs.memory.give([...this.#keys, ...this.#values]);
     this.#keys = [];
     this.#values = [];
     this.#batch = 0;

@@ -2,6 +2,7 @@ import { type CapturedFunction, capture, executorNames } from '@gpt-lineage/comp
 import * as tf from '@tensorflow/tfjs-core';
 import type { SlotCache } from '../model/external-attention.js';
 import type { GPT } from '../model/gpt.js';
+import { CacheMemory } from './cache-memory.js';
 
 /**
  * How weights are stored while decoding: packed, in `float32` or (trading exactness for memory bandwidth) in less; or
@@ -28,6 +29,8 @@ export class DecodePrograms {
   readonly #model: GPT;
   readonly #steps = new Map<WeightStorage, DecodeStep>();
   #adapters: readonly unknown[] = [];
+  /** Of the sessions' keys and values. */
+  readonly memory = new CacheMemory();
 
   constructor(model: GPT) {
     this.#model = model;
@@ -105,6 +108,7 @@ export class DecodePrograms {
   }
 
   dispose(): void {
+    this.memory.clear();
     for (const step of this.#steps.values()) step.dispose();
     this.#steps.clear();
   }

@@ -90,3 +90,30 @@ it('reads weights anew when training has changed them, in every storage', async 
   }
   model.dispose();
 });
+
+it('does not read what another session left in the memory of its keys and values', async () => {
+  const model = GPT.create(
+    { vocabSize: 40, contextLength: 32, nLayer: 2, nHead: 4, nEmbd: 32, initializerRange: 0.3 },
+    { seed: 12 },
+  );
+  const programs = model.decodePrograms;
+  const read = async (session: CapturedSession | EagerSession) => {
+    await session.read([[1, 2, 3], [4]]);
+    return (await session.read([[5], [6]])).map(([row]) => row!);
+  };
+  const clean = new CapturedSession(model, programs, 32);
+  const expected = (await read(clean)).map((row) => row.slice());
+  clean.dispose();
+  const left = Array.from({ length: 4 }, () => programs.memory.take(2 * 4 * 33 * 8));
+  for (const array of left) array.fill(Number.NaN);
+  programs.memory.give(left);
+  const second = new CapturedSession(model, programs, 32);
+  const rows = await read(second);
+  rows.forEach((row, at) => {
+    expect([...row]).toEqual([...expected[at]!]);
+  });
+  // It had taken them all.
+  expect(programs.memory.take(2 * 4 * 33 * 8)[0]).toBe(0);
+  second.dispose();
+  model.dispose();
+});

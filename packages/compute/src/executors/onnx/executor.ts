@@ -86,6 +86,8 @@ class OnnxProgram implements CompiledProgram {
   private readonly options: CompileOptions;
   private session: OnnxSession | undefined;
   private lowered: OnnxLowered | undefined;
+  /** Live weights by input, as tensors over the store's arrays. */
+  private readonly held = new Map<string, OnnxTensor>();
   private file: ModelFile | undefined;
   private built = '';
 
@@ -169,10 +171,16 @@ class OnnxProgram implements CompiledProgram {
     });
     const next: { key: number; output: string; target: HostArray | undefined }[] = [];
     const outputs: Record<string, OnnxTensor | null> = {};
+    // The model's first inputs are the arguments.
+    const lengths = new Map(
+      feeds.flatMap(({ shape }, i) =>
+        shape.map((size, axis) => [lowered.builder.inputs[i]!.shape[axis]!, size] as const),
+      ),
+    );
     lowered.fetches.forEach((name, i) => {
       const feed = lowered.extendedFeeds[i];
       const shares = feed !== undefined && targets[i] === feeds[feed]!.values && updatesInPlace();
-      outputs[name] = shares ? inputs[lowered.feeds[feed]!]! : null;
+      outputs[name] = shares ? inputs[lowered.feeds[feed]!]! : this.result(i, lowered, lengths);
     });
     for (const { variable, input, output, inPlace } of lowered.state) {
       const { key, meta } = slotOf(variable);
@@ -187,7 +195,15 @@ class OnnxProgram implements CompiledProgram {
     }
     for (const { variable, input } of lowered.reads) {
       const { key, meta } = slotOf(variable);
-      inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
+      const values = store.get(key);
+      let tensor = this.held.get(input);
+      if (tensor?.data !== values) {
+        tensor?.dispose?.();
+        tensor = new Tensor(meta.dtype, values, meta.shape);
+        tensor.hold?.();
+        this.held.set(input, tensor);
+      }
+      inputs[input] = tensor;
     }
     const host = feeds.map(({ values }) => values);
     for (const { input, shape, seed } of lowered.random) {
@@ -210,7 +226,25 @@ class OnnxProgram implements CompiledProgram {
     return [parts[0]!, parts[1] ?? 0];
   }
 
+  /** Memory for a result whose shape is known before the run. */
+  private result(
+    index: number,
+    { builder }: OnnxLowered,
+    lengths: ReadonlyMap<number | string, number>,
+  ): OnnxTensor | null {
+    const shape = builder.outputs[index]!.shape.map((length) =>
+      typeof length === 'number' ? length : lengths.get(length),
+    );
+    if (!fillsGivenMemory() || shape.includes(undefined) || shape.includes(0)) return null;
+    const { Tensor } = needOnnxRuntime();
+    const { dtype } = this.program.fetches[index]!;
+    const known = shape as number[];
+    return new Tensor(dtype, hostArray(dtype, sizeOf(known)), known);
+  }
+
   private async release(): Promise<void> {
+    for (const tensor of this.held.values()) tensor.dispose?.();
+    this.held.clear();
     await this.session?.release();
     this.session = undefined;
     this.file?.remove();

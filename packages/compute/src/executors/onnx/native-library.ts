@@ -1,6 +1,14 @@
 import { ExecutorError } from '../../capture/errors.js';
 import { builtin, nodeProcess } from '../host.js';
-import { findKoffi, type Koffi, type NativeFunction, openLibrary, type Pointer } from '../koffi.js';
+import {
+  type CopyMemory,
+  findKoffi,
+  type Koffi,
+  memoryCopier,
+  type NativeFunction,
+  openLibrary,
+  type Pointer,
+} from '../koffi.js';
 
 /**
  * Functions of ONNX Runtime's C API, by their places in its table (`OrtApi`). Those of its first version never move.
@@ -45,10 +53,10 @@ export class OnnxLibrary {
   readonly env: Pointer;
   /** Where tensors on a caller's memory live. */
   readonly memory: Pointer;
-  private readonly koffi: Koffi;
+  readonly copy: CopyMemory;
 
   constructor(path: string, koffi: Koffi) {
-    this.koffi = koffi;
+    this.copy = memoryCopier(koffi);
     const base = openLibrary(path, koffi).func('void* OrtGetApiBase()')();
     const getApi = koffi.decode(koffi.decode(base, 0, 'void*'), koffi.proto('void* OrtGetApi(uint32_t)'));
     const table = getApi(apiVersion);
@@ -77,10 +85,6 @@ export class OnnxLibrary {
     const message: string = this.c.GetErrorMessage(status);
     this.c.ReleaseStatus(status);
     throw new ExecutorError('onnx', `ONNX Runtime could not ${what}: ${message}`);
-  }
-
-  view(pointer: Pointer, bytes: number): ArrayBuffer {
-    return this.koffi.view(pointer, bytes);
   }
 }
 

@@ -18,11 +18,38 @@ class HostTensor implements OnnxTensor {
   readonly type: keyof typeof OT;
   readonly data: HostArray;
   readonly dims: readonly number[];
+  private held: { readonly library: OnnxLibrary; readonly value: Pointer } | undefined;
+  private isHeld = false;
 
   constructor(type: string, data: HostArray, dims: readonly number[]) {
     this.type = type as keyof typeof OT;
     this.data = data;
     this.dims = dims;
+  }
+
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  /** The runtime's value over this memory; the caller hands it to `release`. */
+  valueIn(library: OnnxLibrary): Pointer {
+    if (this.held !== undefined) return this.held.value;
+    const { data, dims, type } = this;
+    const { c, memory } = library;
+    const value = library.made('take a tensor', (out) =>
+      c.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, dims, dims.length, OT[type], out),
+    );
+    if (this.isHeld) this.held = { library, value };
+    return value;
+  }
+
+  release(value: Pointer, library: OnnxLibrary): void {
+    if (this.held?.value !== value) library.c.ReleaseValue(value);
+  }
+
+  dispose(): void {
+    this.held?.library.c.ReleaseValue(this.held.value);
+    this.held = undefined;
   }
 }
 
@@ -90,7 +117,9 @@ class Call {
   private readonly library: OnnxLibrary;
   private readonly feeds: readonly [string, OnnxTensor][];
   private readonly fetches: readonly [string, OnnxTensor | null][];
-  private readonly made = new Set<Pointer>();
+  private readonly values = new Map<HostTensor, Pointer>();
+  /** Results that the runtime allocated. */
+  private readonly made: Pointer[] = [];
   private readonly inputs: readonly Pointer[];
   private readonly outputs: Pointer[];
 
@@ -98,25 +127,15 @@ class Call {
     this.library = library;
     this.feeds = Object.entries(feeds) as [string, OnnxTensor][];
     this.fetches = Object.entries(fetches);
-    const known = new Map<OnnxTensor, Pointer>();
-    const value = (tensor: OnnxTensor): Pointer => {
-      let pointer = known.get(tensor);
-      if (pointer === undefined) {
-        pointer = this.valueOf(tensor as HostTensor);
-        known.set(tensor, pointer);
-      }
-      return pointer;
-    };
-    this.inputs = this.feeds.map(([, tensor]) => value(tensor));
-    this.outputs = this.fetches.map(([, tensor]) => (tensor === null ? null : value(tensor)));
+    this.inputs = this.feeds.map(([, tensor]) => this.valueOf(tensor as HostTensor));
+    this.outputs = this.fetches.map(([, tensor]) =>
+      tensor === null ? null : this.valueOf(tensor as HostTensor),
+    );
   }
 
-  private valueOf({ type, data, dims }: HostTensor): Pointer {
-    const { c, memory } = this.library;
-    const pointer = this.library.made('take a tensor', (out) =>
-      c.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, dims, dims.length, OT[type], out),
-    );
-    this.made.add(pointer);
+  private valueOf(tensor: HostTensor): Pointer {
+    const pointer = this.values.get(tensor) ?? tensor.valueIn(this.library);
+    this.values.set(tensor, pointer);
     return pointer;
   }
 
@@ -128,9 +147,11 @@ class Call {
   }
 
   results(status: Pointer): Record<string, OnnxTensor> {
-    const { outputs, made } = this;
+    const { outputs, fetches, made } = this;
     this.library.check('run the model', status);
-    for (const pointer of outputs) made.add(pointer);
+    fetches.forEach(([, tensor], i) => {
+      if (tensor === null) made.push(outputs[i]);
+    });
     return Object.fromEntries(
       this.fetches.map(([name, tensor], i) => [name, tensor ?? this.copyOf(outputs[i])]),
     );
@@ -151,11 +172,8 @@ class Call {
       const size = dims.reduce((product, length) => product * length, 1);
       const data = arrayOf(type, size);
       if (size > 0) {
-        const source = this.library.view(
-          read((out) => c.GetTensorMutableData(value, out)),
-          data.byteLength,
-        );
-        new Uint8Array(data.buffer).set(new Uint8Array(source));
+        const source = read<Pointer>((out) => c.GetTensorMutableData(value, out));
+        this.library.copy(data, source, data.byteLength);
       }
       return new HostTensor(type, data, dims);
     } finally {
@@ -164,6 +182,7 @@ class Call {
   }
 
   release(): void {
+    for (const [tensor, pointer] of this.values) tensor.release(pointer, this.library);
     for (const pointer of this.made) if (pointer !== null) this.library.c.ReleaseValue(pointer);
   }
 }

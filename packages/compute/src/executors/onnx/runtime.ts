@@ -19,6 +19,8 @@ export interface OnnxRuntime {
 export interface OnnxTensor {
   readonly data: Float32Array | Int32Array | Uint8Array;
   readonly dims: readonly number[];
+  /** Keeps what the runtime makes of the tensor from one run to the next, until `dispose`. */
+  hold?(): void;
   dispose?(): void;
 }
 

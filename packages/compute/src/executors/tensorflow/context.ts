@@ -65,10 +65,7 @@ export class TensorFlowContext implements VariableStore {
     const bytes = tensor.data.byteLength;
     const { shape } = tensor;
     const native = c.TF_AllocateTensor(tensor.dtype, shape.length > 0 ? shape : [0], shape.length, bytes);
-    if (bytes > 0) {
-      const target = new Uint8Array(this.library.view(c.TF_TensorData(native), bytes));
-      target.set(new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, bytes));
-    }
+    if (bytes > 0) this.library.copy(c.TF_TensorData(native), tensor.data, bytes);
     return native;
   }
 
@@ -81,18 +78,14 @@ export class TensorFlowContext implements VariableStore {
     return handle;
   }
 
-  /** Copies a result to host memory and deletes the handle. */
-  take(handle: Pointer, meta: Meta): HostArray {
+  /** Copies a result to host memory, `out` if given, and deletes the handle. */
+  take(handle: Pointer, meta: Meta, out = hostArray(meta.dtype, sizeOf(meta.shape))): HostArray {
     const { c } = this.library;
     try {
       const tensor = this.library.checked('read a tensor', (status) =>
         c.TFE_TensorHandleResolve(handle, status),
       );
-      const out = hostArray(meta.dtype, sizeOf(meta.shape));
-      if (out.byteLength > 0) {
-        const view = this.library.view(c.TF_TensorData(tensor), out.byteLength);
-        new Uint8Array(out.buffer).set(new Uint8Array(view));
-      }
+      if (out.byteLength > 0) this.library.copy(out, c.TF_TensorData(tensor), out.byteLength);
       c.TF_DeleteTensor(tensor);
       return out;
     } finally {
@@ -161,6 +154,12 @@ export class TensorFlowContext implements VariableStore {
   }
 
   read(key: number, meta: Meta): HostArray {
+    const values = hostArray(meta.dtype, sizeOf(meta.shape));
+    this.readInto(key, meta, values);
+    return values;
+  }
+
+  readInto(key: number, meta: Meta, target: HostArray): void {
     const { c } = this.library;
     const resource = this.resource(key, meta);
     try {
@@ -170,7 +169,7 @@ export class TensorFlowContext implements VariableStore {
         (op) => c.TFE_OpSetAttrType(op, 'dtype', DT[meta.dtype]),
         1,
       );
-      return this.take(value, meta);
+      this.take(value, meta, target);
     } finally {
       c.TFE_DeleteTensorHandle(resource);
     }

@@ -1,6 +1,14 @@
 import { ExecutorError } from '../../capture/errors.js';
 import { nodeProcess } from '../host.js';
-import { findKoffi, type Koffi, type NativeFunction, openLibrary, type Pointer } from '../koffi.js';
+import {
+  type CopyMemory,
+  findKoffi,
+  type Koffi,
+  memoryCopier,
+  type NativeFunction,
+  openLibrary,
+  type Pointer,
+} from '../koffi.js';
 import { withoutStderr } from '../quiet.js';
 import { locateTensorFlow } from './locate.js';
 
@@ -70,11 +78,11 @@ type FunctionName = NameOf<Declared>;
 export class TensorFlowLibrary {
   readonly path: string;
   readonly c: Record<FunctionName, NativeFunction>;
-  private readonly koffi: Koffi;
+  readonly copy: CopyMemory;
 
   constructor(path: string, koffi: Koffi) {
     this.path = path;
-    this.koffi = koffi;
+    this.copy = memoryCopier(koffi);
     const library = openLibrary(path, koffi);
     koffi.struct('TF_Output', { oper: 'void*', index: 'int' });
     const entries = declarations.map((declaration) => {
@@ -86,11 +94,6 @@ export class TensorFlowLibrary {
 
   get version(): string {
     return this.c.TF_Version();
-  }
-
-  /** Bytes of native memory; copies out of it must happen before the owner is deleted. */
-  view(pointer: Pointer, bytes: number): ArrayBuffer {
-    return this.koffi.view(pointer, bytes);
   }
 
   /** Calls `body` with a status object and turns a failure into an error. */
