@@ -1,3 +1,5 @@
+import { expOfNegative } from './exponential.js';
+
 /** `softmax(scores)` in double precision; removed scores (-Infinity) get 0. */
 export function softmax(scores: Float32Array): Float64Array {
   const max = maximum(scores);
@@ -64,18 +66,19 @@ export function draw(scores: Float32Array, u: number): Draw {
   const probs = unnormalised;
   let sum = 0;
   for (let i = 0; i < size; i++) {
-    const p = Math.exp(scores[i]! - max);
+    const p = expOfNegative(scores[i]! - max);
     probs[i] = p;
     sum += p;
   }
   const normalizer = max + Math.log(sum);
+  const target = u * sum;
   let cumulative = 0;
   let last = -1;
   for (let i = 0; i < size; i++) {
     if (probs[i]! > 0) {
       last = i;
-      cumulative += probs[i]! / sum;
-      if (u < cumulative) return { tokenId: i, normalizer };
+      cumulative += probs[i]!;
+      if (target < cumulative) return { tokenId: i, normalizer };
     }
   }
   return { tokenId: last, normalizer }; // rounding left the sum just below 1
