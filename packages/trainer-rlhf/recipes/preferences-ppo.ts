@@ -98,9 +98,7 @@ async function evaluate(policy: GPT) {
   try {
     const own = await measurements.logProbs(policy, rollouts);
     const reference = await measurements.logProbs(sft, rollouts);
-    const kl = own.logProbs.map((row, at) =>
-      row.reduce((sum, p, t) => sum + p - reference.logProbs[at]![t]!, 0),
-    );
+    const kl = own.map((row, at) => row.reduce((sum, p, t) => sum + p - reference[at]![t]!, 0));
     const rewards = await scores(reward, rollouts);
     const judged = await scores(judge, rollouts);
     const { loss } = await validationLoss(policy, pretraining.validation!, {

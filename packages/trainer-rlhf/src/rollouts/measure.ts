@@ -26,8 +26,8 @@ export interface MeasurementOptions {
  * measurement is one captured graph, made once and kept until `dispose`; it always reads the models' current weights.
  */
 export class Measurements {
-  /** By model, and by the first column. */
-  readonly #programs = new Map<GPT | ScalarHeadModel, Map<number, RowProgram>>();
+  /** By model, and by what is measured, from which column on. */
+  readonly #programs = new Map<GPT | ScalarHeadModel, Map<string, RowProgram>>();
   readonly #columns: CompletionColumns;
   readonly #temperature: number;
   readonly #frozen: ReadonlySet<GPT | ScalarHeadModel>;
@@ -39,22 +39,32 @@ export class Measurements {
     this.#frozen = new Set(frozen);
   }
 
-  /** Log-probability and entropy of each completion token, nats. */
-  async logProbs(
+  /** Log-probability of each completion token, nats. */
+  async logProbs(model: GPT, sequences: readonly PromptCompletion[]): Promise<number[][]> {
+    const temperature = this.#temperature;
+    const [logProbs = []] = await this.#byToken('logProbs', model, sequences, (tokenIds, first) => [
+      completionPredictions(model, tokenIds, first, { temperature }).logProbs,
+    ]);
+    return logProbs;
+  }
+
+  /** The same, and the entropy of the distribution that each token comes from. */
+  async predictions(
     model: GPT,
     sequences: readonly PromptCompletion[],
   ): Promise<{ logProbs: number[][]; entropies: number[][] }> {
     const temperature = this.#temperature;
-    const [logProbs = [], entropies = []] = await this.#byToken(model, sequences, (tokenIds, first) => {
-      const { logProbs: tokens, logits } = completionPredictions(model, tokenIds, first, { temperature });
-      return [tokens, entropyFromLogits(logits) as tf.Tensor2D];
-    });
+    const compute: RowFunction = (tokenIds, first) => {
+      const { logProbs, logits } = completionPredictions(model, tokenIds, first, { temperature });
+      return [logProbs, entropyFromLogits(logits) as tf.Tensor2D];
+    };
+    const [logProbs = [], entropies = []] = await this.#byToken('predictions', model, sequences, compute);
     return { logProbs, entropies };
   }
 
   /** Value of the state before each completion token. */
   async values(model: ScalarHeadModel, sequences: readonly PromptCompletion[]): Promise<number[][]> {
-    const [values = []] = await this.#byToken(model, sequences, (tokenIds, first) => [
+    const [values = []] = await this.#byToken('values', model, sequences, (tokenIds, first) => [
       completionValues(model, tokenIds, first),
     ]);
     return values;
@@ -67,12 +77,15 @@ export class Measurements {
   }
 
   async #byToken(
+    what: string,
     model: GPT | ScalarHeadModel,
     sequences: readonly PromptCompletion[],
     compute: RowFunction,
   ): Promise<number[][][]> {
     const columns = columnsOf(sequences, this.#columns);
-    const program = this.#program(model, columns.first, compute);
+    const program = this.#program(`${what} from ${columns.first}`, model, (tokenIds) =>
+      compute(tokenIds, columns.first),
+    );
     const results: number[][][] = [];
     const rows = Math.min(ROWS, sequences.length);
     for (let start = 0; start < sequences.length; start += rows) {
@@ -95,12 +108,15 @@ export class Measurements {
     return results;
   }
 
-  #program(model: GPT | ScalarHeadModel, first: number, compute: RowFunction): RowProgram {
-    const programs = this.#programs.get(model) ?? new Map<number, RowProgram>();
+  #program(
+    key: string,
+    model: GPT | ScalarHeadModel,
+    compute: (tokenIds: tf.Tensor2D) => tf.Tensor2D[],
+  ): RowProgram {
+    const programs = this.#programs.get(model) ?? new Map<string, RowProgram>();
     this.#programs.set(model, programs);
-    const program =
-      programs.get(first) ?? rowProgram((tokenIds) => compute(tokenIds, first), this.#frozen.has(model));
-    programs.set(first, program);
+    const program = programs.get(key) ?? rowProgram(compute, this.#frozen.has(model));
+    programs.set(key, program);
     return program;
   }
 }

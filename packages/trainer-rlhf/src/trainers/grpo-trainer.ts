@@ -177,8 +177,8 @@ export class GRPOTrainer {
       return score === undefined ? [] : [{ rollout, score }];
     });
     const sequences = rewarded.map(({ rollout }) => rollout);
-    const { logProbs, entropies } = await measurements.logProbs(policy, sequences);
-    const referenced = reference ? (await measurements.logProbs(reference, sequences)).logProbs : undefined;
+    const { logProbs, entropies } = await measurements.predictions(policy, sequences);
+    const referenced = reference ? await measurements.logProbs(reference, sequences) : undefined;
     const { advantages, groupCount, flat } = await this.#advantages(rewarded, logProbs, referenced);
     const scores = rewarded.map((entry) => entry.score);
     log.sampled({

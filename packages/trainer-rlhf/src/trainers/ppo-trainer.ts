@@ -149,7 +149,7 @@ export class PPOTrainer {
     const { policy, reference, value, temperature = 1 } = options;
     const { rollouts, scores, skipped } = await sampleEpisodes(options, iteration, episodes);
     if (rollouts.length === 0) return [];
-    const { logProbs: referenceLogProbs } = await measurements.logProbs(reference, rollouts);
+    const referenceLogProbs = await measurements.logProbs(reference, rollouts);
     const { coefficient: klCoefficient } = controller;
     const sampled = { iteration, episodes, rollouts, scores, skipped, referenceLogProbs, klCoefficient };
     const event = (measured: Measured) => {
@@ -168,7 +168,7 @@ export class PPOTrainer {
       return items;
     }
     const values = await measurements.values(value, rollouts);
-    const measured = { ...(await measurements.logProbs(policy, rollouts)), values };
+    const measured = { ...(await measurements.predictions(policy, rollouts)), values };
     const experience = await ppoExperience(options, sampled, measured, columns);
     log.sampled(event(measured));
     return experience;
@@ -204,7 +204,7 @@ export class PPOTrainer {
 
   /** How far the policy has moved from the one that sampled: mean of (Δ log-probability)² / 2. */
   async #drift(items: readonly Experience[], measurements: Measurements): Promise<number> {
-    const { logProbs } = await measurements.logProbs(this.options.policy, items);
+    const logProbs = await measurements.logProbs(this.options.policy, items);
     return mean(
       logProbs.flatMap((row, index) => row.map((p, t) => (p - items[index]!.oldLogProbs[t]!) ** 2 / 2)),
     );
