@@ -3,10 +3,18 @@ import os from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { type CapturedFunction, capture, initCompute } from '@gpt-lineage/compute';
 import * as tf from '@tensorflow/tfjs-core';
+import { attendDense } from '../src/dense.js';
 import { bandedAttention, denseAttention, fixedAttention, stridedAttention } from '../src/index.js';
+import { checkInputs } from '../src/validate.js';
 import { startTorch, type TorchPeer } from './peers/torch.js';
 
 const quick = process.argv.includes('--quick');
+/** `--only=dense,growth` runs these parts. */
+const only = process.argv
+  .find((arg) => arg.startsWith('--only='))
+  ?.slice('--only='.length)
+  .split(',');
+const runs = (part: string) => only?.includes(part) ?? true;
 const [heads, headDim] = [8, 64];
 const rounds = quick ? 2 : 7;
 
@@ -35,6 +43,9 @@ console.log(
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 const dense: Attention = (q, k, v) => denseAttention(q, k, v, { causal: true });
+/** What eager calls did before they became one graph, and do on other backends. */
+const byOperations: Attention = (q, k, v) =>
+  attendDense(q, k, v, { causal: true }, checkInputs(q, k, v)) as tf.Tensor4D;
 const window = 256;
 const banded: Attention = (q, k, v) => bandedAttention(q, k, v, { window });
 const strided: Attention = (q, k, v) => stridedAttention(q, k, v, { stride: 128 });
@@ -163,16 +174,35 @@ async function compare(
 }
 
 // Dense, forward
-{
+if (runs('dense')) {
   const length = quick ? 256 : 1024;
-  const times = await compare(length, 'forward', { dense }, 2 * rounds);
-  report(`dense forward, T = ${length}, eager`, times, 'dense', ['PyTorch SDPA']);
-  if (isNative)
+  const times = await compare(length, 'forward', { dense, 'by operations': byOperations }, 2 * rounds);
+  report(`dense forward, T = ${length}, eager`, times, 'dense', ['by operations', 'PyTorch SDPA']);
+  report(`dense forward, T = ${length}, eager, by operations`, times, 'by operations', ['PyTorch SDPA']);
+  if (isNative) {
     report(`dense forward, T = ${length}, captured`, times, 'dense, captured', ['dense', 'PyTorch SDPA']);
+  }
+  if (isNative && !quick) {
+    // The second call of a shape this large builds the graph.
+    const building: Sample[] = [];
+    for (let i = 1; i <= rounds; i++) {
+      const inputs = inputsOf(length + i);
+      const call = eager(dense, 'forward', inputs);
+      await call();
+      building.push(await call());
+      tf.dispose(inputs);
+    }
+    report(
+      `dense forward, T = ${length + 1} to ${length + rounds}, eager, second call`,
+      { dense: building },
+      'dense',
+      [],
+    );
+  }
 }
 
 // Banded beside dense, forward + backward
-{
+if (runs('banded')) {
   const length = quick ? 1024 : 4096;
   const times = await compare(length, 'training', { banded, dense });
   report(`banded forward + backward, T = ${length}, W = ${window}, eager`, times, 'banded', [
@@ -189,7 +219,7 @@ async function compare(
 }
 
 // Banded: does the time grow linearly?
-{
+if (runs('growth')) {
   const lengths = quick ? [512, 1024, 2048] : [2048, 4096, 8192, 16384];
   const inputs = lengths.map(inputsOf);
   const times = await interleave(
@@ -218,7 +248,7 @@ async function compare(
 }
 
 // Sparse Transformer patterns beside dense, forward + backward
-{
+if (runs('sparse')) {
   const length = quick ? 2048 : 8192;
   const inputs = inputsOf(length);
   const times = await interleave(
@@ -235,7 +265,7 @@ async function compare(
 }
 
 // A long prompt in linear memory
-{
+if (runs('prompt')) {
   const length = quick ? 4096 : 32768;
   const script = new URL('./long-prompt.ts', import.meta.url).pathname;
   const args = [...process.execArgv, script, String(length), isNative ? 'tensorflow' : 'wasm'];
