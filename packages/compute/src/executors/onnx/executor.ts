@@ -1,14 +1,7 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import { ExecutorError } from '../../capture/errors.js';
-import {
-  type HostArray,
-  hostArray,
-  type Meta,
-  type Program,
-  sizeOf,
-  type Value,
-} from '../../capture/graph.js';
-import { slotOf, type VariableStore } from '../../capture/variables.js';
+import { type HostArray, hostArray, type Program, sizeOf, type Value } from '../../capture/graph.js';
+import { slotOf } from '../../capture/variables.js';
 import { philoxUniform } from '../../ops/philox.js';
 import type { CompiledProgram, CompileOptions, Dynamic, Executor, Shaped, Targets } from '../executor.js';
 import { mergeSamples } from './dynamic.js';
@@ -23,63 +16,10 @@ import {
   type OnnxTensor,
   updatesInPlace,
 } from './runtime.js';
-
-/** Variables that programs update, as host arrays that the runtime reads and writes in place of copying. */
-class OnnxStore implements VariableStore {
-  private readonly values = new Map<number, HostArray>();
-  /** A buffer of ours that no one reads any more, to write the next value into. */
-  private readonly spare = new Map<number, HostArray>();
-  private readonly owned = new WeakSet<HostArray>();
-
-  get(key: number): HostArray {
-    return this.values.get(key)!;
-  }
-
-  write(key: number, values: HostArray): void {
-    this.values.set(key, values);
-  }
-
-  read(key: number): HostArray {
-    return this.get(key).slice();
-  }
-
-  free(key: number): void {
-    this.values.delete(key);
-    this.spare.delete(key);
-  }
-
-  /** Where the new value of a variable may go. */
-  target(key: number, meta: Meta): HostArray | undefined {
-    if (!fillsGivenMemory()) return undefined;
-    const spare = this.spare.get(key);
-    this.spare.delete(key);
-    return spare ?? hostArray(meta.dtype, sizeOf(meta.shape));
-  }
-
-  /** The value in memory that no one else has, so that it may be overwritten. */
-  own(key: number): HostArray {
-    let values = this.get(key);
-    if (!this.owned.has(values)) {
-      values = values.slice();
-      this.owned.add(values);
-      this.values.set(key, values);
-    }
-    return values;
-  }
-
-  advance(key: number, values: HostArray): void {
-    this.owned.add(values);
-    const old = this.get(key);
-    // Memory that came from outside may still be someone's; ours is free to reuse.
-    if (this.owned.has(old)) this.spare.set(key, old);
-    this.values.set(key, values);
-  }
-}
-
-const store = new OnnxStore();
+import { onnxStore } from './store.js';
 
 class OnnxProgram implements CompiledProgram {
-  readonly store = store;
+  readonly store = onnxStore;
   /** Variables that are part of the model: when one changes, the model is built anew. */
   readonly frozen: ReadonlySet<Variable>;
   private readonly program: Program;
@@ -185,17 +125,17 @@ class OnnxProgram implements CompiledProgram {
     for (const { variable, input, output, inPlace } of lowered.state) {
       const { key, meta } = slotOf(variable);
       if (inPlace && updatesInPlace()) {
-        outputs[output] = inputs[input] = new Tensor(meta.dtype, store.own(key), meta.shape);
+        outputs[output] = inputs[input] = new Tensor(meta.dtype, onnxStore.own(key), meta.shape);
         continue;
       }
-      inputs[input] = new Tensor(meta.dtype, store.get(key), meta.shape);
-      const target = store.target(key, meta);
+      inputs[input] = new Tensor(meta.dtype, onnxStore.get(key), meta.shape);
+      const target = onnxStore.target(key, meta);
       outputs[output] = target === undefined ? null : new Tensor(meta.dtype, target, meta.shape);
       next.push({ key, output, target });
     }
     for (const { variable, input } of lowered.reads) {
       const { key, meta } = slotOf(variable);
-      const values = store.get(key);
+      const values = onnxStore.get(key);
       let tensor = this.held.get(input);
       if (tensor?.data !== values) {
         tensor?.dispose?.();
@@ -211,7 +151,7 @@ class OnnxProgram implements CompiledProgram {
       inputs[input] = new Tensor('float32', philoxUniform(pair, sizeOf(shape)), shape);
     }
     const out = await session.run(inputs, outputs);
-    for (const { key, output, target } of next) store.advance(key, target ?? out[output]!.data);
+    for (const { key, output, target } of next) onnxStore.advance(key, target ?? out[output]!.data);
     return lowered.fetches.map((name, i) => {
       const { data, dims } = out[name]!;
       const { dtype } = this.program.fetches[i]!;
