@@ -1,6 +1,7 @@
 /**
- * Whole PPO iterations (sampling, three measurements, advantages, one update of policy and value model) beside the same
- * loop in PyTorch, in turns, so that both meet the same machine. No end token: all completions have the same length.
+ * Whole PPO iterations (sampling, measurements, advantages, one update of policy and value model) beside the same loop in
+ * PyTorch, in turns, so that both meet the same machine. PyTorch's measures policy and value model before the update, ours
+ * inside of it. No end token: all completions have the same length.
  */
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';

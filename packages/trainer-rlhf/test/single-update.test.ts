@@ -22,7 +22,7 @@ import { collect, losses, tinyModel } from './tiny-model.js';
 const told = vi.hoisted(() => ({ single: null as boolean | null }));
 vi.mock('../src/trainers/ppo-single-update.js', async (original) => {
   const { isSingleUpdate: decide } = await original<typeof import('../src/trainers/ppo-single-update.js')>();
-  return { isSingleUpdate: (options: PPOTrainerOptions) => told.single ?? decide(options) };
+  return { isSingleUpdate: (...of: Parameters<typeof decide>) => told.single ?? decide(...of) };
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt-rlhf-single-'));
@@ -151,8 +151,11 @@ describe('an iteration of one update measures its completions itself', () => {
 });
 
 describe('isSingleUpdate', () => {
-  const decide = (extra: Partial<PPOTrainerOptions>, models: Models) =>
-    isSingleUpdate({ prompts, reward: likesA, iterations: 1, maxTokens: 4, ...models, ...extra });
+  const decide = (extra: Partial<PPOTrainerOptions>, models: Models, length = 8) =>
+    isSingleUpdate(
+      { prompts, reward: likesA, iterations: 1, maxTokens: 4, ...models, ...extra },
+      { length, first: 1 },
+    );
 
   it('holds for the defaults only where nothing is dropped, rounded or cut', () => {
     using policy = tinyModel();
@@ -164,6 +167,7 @@ describe('isSingleUpdate', () => {
     expect(decide({ episodes: 8, minibatch: 4 }, models)).toBe(false);
     expect(decide({ episodes: 8, microBatchSize: 4 }, models)).toBe(false);
     expect(decide({ innerEpochs: 2 }, models)).toBe(false);
+    expect(decide({ episodes: 512 }, models, 4096)).toBe(false);
     expect(decide({ precision: 'bf16' }, models)).toBe(false);
     using dropping = GPT.create({ ...policy.config, residualDropout: 0.1 } as never, {
       tokenizer: policy.tokenizer!,

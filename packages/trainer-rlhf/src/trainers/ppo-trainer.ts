@@ -56,7 +56,7 @@ export class PPOTrainer {
     const steps = options.steps ?? iterations * stepsPerIteration;
     const { pretraining, targetKL, valueLearningRate, learningRate = 1e-5 } = options;
     const measurements = new Measurements(columns, { temperature, frozen: [reference] });
-    const step = isSingleUpdate(options) ? new StepMeasurements(episodes, columns) : undefined;
+    const step = isSingleUpdate(options, columns) ? new StepMeasurements(episodes, columns) : undefined;
     const log = new IterationLog(PPO_STATISTICS, stepsPerIteration);
     const task = onPolicyTask<Experience | ScoredCompletion>({
       model: this.model,
