@@ -1,3 +1,4 @@
+import { isCapturing } from '@gpt-lineage/compute';
 import type * as tf from '@tensorflow/tfjs-core';
 import { attend, isTaping } from './core/attend.js';
 import { densePlan } from './core/dense-plan.js';
@@ -69,6 +70,14 @@ export function attendDense(
   const pattern =
     causal && options.pattern ? intersect(causalPattern, options.pattern) : (options.pattern ?? null);
   const visibility = visibilityOf(options, sizes);
+  // One operation with product and mask, where nothing comes between them.
+  const scaleScores =
+    isOneCall &&
+    causal &&
+    isCapturing() &&
+    visibility.context.length === 0 &&
+    !bias &&
+    sizes.heads === sizes.keyHeads;
   const plan = densePlan({
     sizes,
     visibility,
@@ -87,6 +96,7 @@ export function attendDense(
       dropout: resolveDropout(options),
       context: visibility.context,
       ...plan,
+      scaleScores,
     };
     const bias4 = bias === undefined ? null : asRank4(bias);
     return options.returnWeights

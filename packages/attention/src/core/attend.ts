@@ -25,6 +25,11 @@ export interface AttendOptions {
   readonly plan: (context: Context) => readonly Stage[];
   /** Keep the weights for the backward pass instead of computing them again: faster, at 4 bytes per score. */
   readonly keepWeights: boolean;
+  /**
+   * Where no gradient is recorded: scale the scores and not the query. Slower by itself, but in a graph TensorFlow makes
+   * product, factor and mask one operation. Default false.
+   */
+  readonly scaleScores?: boolean;
 }
 
 /**
@@ -102,7 +107,7 @@ function forwardPass(
   options: AttendOptions,
   need: Need,
 ): Forward {
-  const scaled = scaleBy(query, options.scale);
+  const scaled = options.scaleScores ? query : scaleBy(query, options.scale);
   const results = options
     .plan(options.context)
     .map((stage) => scope(() => forwardStage(stage, scaled, key, value, bias, options, need)));
@@ -142,7 +147,7 @@ function forwardStage(
       const part = makePart();
       const partBias = bias === null ? null : sliceBias(bias, stage.queries, part.keys);
       const keys = part.takeKeys(slicePositions(key, part.keys));
-      const scores = partScores(part, part.takeQueries(query), keys, partBias);
+      const scores = partScores(part, part.takeQueries(query), keys, partBias, scoreScale(options));
       const partMax = part.putQueries(tf.max(scores, -1, true));
       const max = before === null ? partMax : tf.maximum<tf.Tensor4D>(before.max, partMax);
       const exps = tf.exp(tf.sub(scores, part.takeQueries(max)));
@@ -187,7 +192,7 @@ function softmaxPart(
 ): tf.Tensor4D {
   const keys = part.takeKeys(slicePositions(key, part.keys));
   const partBias = bias === null ? null : sliceBias(bias, queries, part.keys);
-  const scores = partScores(part, part.takeQueries(query), keys, partBias);
+  const scores = partScores(part, part.takeQueries(query), keys, partBias, scoreScale(options));
   const weights = tf.softmax(scores);
   const isSeen = options.mayHideRows
     ? tf.cast(tf.greaterEqual(tf.max(scores, -1, true), HIDDEN / 2), 'float32')
@@ -210,10 +215,21 @@ function merge(before: Running, own: Running): Running {
   };
 }
 
-/** Scores of one part, masked: `[batch, heads, …tiles, rows, columns]`. The query is scaled already. */
-function partScores(part: ScorePart, query: tf.Tensor, key: tf.Tensor, bias: tf.Tensor4D | null): tf.Tensor {
+function scoreScale({ scaleScores, scale }: AttendOptions): number {
+  return scaleScores ? scale : 1;
+}
+
+/** Scores of one part, masked: `[batch, heads, …tiles, rows, columns]`. `scale` is what the query is not scaled by. */
+function partScores(
+  part: ScorePart,
+  query: tf.Tensor,
+  key: tf.Tensor,
+  bias: tf.Tensor4D | null,
+  scale = 1,
+): tf.Tensor {
   return tf.tidy(() => {
     let scores = tileProduct(query, key, true);
+    if (scale !== 1) scores = tf.mul(scores, scale);
     if (bias !== null) scores = tf.add(scores, bias);
     if (part.mask !== null) scores = tf.add(scores, part.mask);
     return part.select ? tf.add(scores, part.select(scores)) : scores;
