@@ -29,7 +29,12 @@ export { guessUseCase, instructGPTShares, type UseCase, useCases } from './human
 export { ActorCritic } from './models/actor-critic.js';
 export { copyModel } from './models/copy-model.js';
 export { RewardEnsemble, type RewardEnsembleOptions } from './models/reward-ensemble.js';
-export { ScalarHeadModel, type Sequences } from './models/scalar-head.js';
+export {
+  type Pooling,
+  ScalarHeadModel,
+  type ScalarHeadOptions,
+  type Sequences,
+} from './models/scalar-head.js';
 export { type DPOLoss, type DPOLossOptions, type DPOVariant, dpoLoss } from './objectives/dpo-loss.js';
 export {
   type GeneralizedAdvantageOptions,

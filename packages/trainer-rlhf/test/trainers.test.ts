@@ -145,6 +145,74 @@ describe('RewardTrainer', () => {
     const pairs = [{ prompt: 'b?', completion: 'ba' }];
     const score = (model: ScalarHeadModel) => new RewardTrainer(model, rankings).rewards(pairs);
     expect(await score(loaded)).toEqual(await score(reward));
+    expect(loaded.pooling).toBe('last');
+  });
+
+  it.each(['mean', 'sqrt'] as const)(
+    'pools over the completion where asked (%s), also once saved',
+    async (pooling) => {
+      using base = tinyModel();
+      using reward = ScalarHeadModel.create(base, { pooling });
+      const options = { epochs: 20, learningRate: 3e-3, batchSize: 6 };
+      const trainer = new RewardTrainer(reward, rankings, options);
+      await collect(trainer.train());
+      const heldOut = ['h', 'i', 'j'].map((letter) => preference(`${letter}?`, `${letter}a`, `${letter}z`));
+      expect(await trainer.evaluate(heldOut)).toMatchObject({ accuracy: 1 });
+      reward.shift(0.5);
+
+      const pair = { prompt: 'b?', completion: 'ba' };
+      const { promptTokenIds, completionTokenIds } = encodeDemonstration(base, pair);
+      const ids = [...promptTokenIds, ...completionTokenIds];
+      const [values, whole] = tf.tidy(() => {
+        const tokenIds = tf.tensor2d([ids], undefined, 'int32');
+        const sequences = { tokenIds, attentionMask: tf.onesLike(tokenIds) };
+        return [reward.values(sequences).arraySync()[0]!, reward.rewards(sequences).arraySync()[0]!];
+      });
+      const bias = reward.variables.get('scalar_head.bias')!.arraySync() as number;
+      const pooled = (list: readonly number[]) =>
+        bias +
+        list.reduce((sum, x) => sum + x - bias, 0) /
+          (pooling === 'mean' ? list.length : Math.sqrt(list.length));
+      const [scored] = await trainer.rewards([pair]);
+      expect(scored).toBeCloseTo(pooled(values.slice(promptTokenIds.length)), 5);
+      expect(whole).toBeCloseTo(pooled(values), 5);
+
+      const directory = join(folder, `reward-${pooling}`);
+      await reward.save(directory);
+      using loaded = await ScalarHeadModel.load(directory);
+      using copy = reward.clone();
+      for (const model of [loaded, copy]) {
+        expect(model.pooling).toBe(pooling);
+        expect((await new RewardTrainer(model, rankings).rewards([pair]))[0]).toBeCloseTo(scored!, 6);
+      }
+      using other = ScalarHeadModel.create(base);
+      await expect(other.restore(directory)).rejects.toThrow(/pooling/);
+      expect(() => ScalarHeadModel.create(base, { pooling: 'max' as never })).toThrow(TrainerDataError);
+    },
+  );
+
+  it('adds a linear path from the tokens of the completion', async () => {
+    using base = tinyModel();
+    using reward = ScalarHeadModel.create(base, { tokenWeights: true });
+    const tokens = new Float32Array(base.config.vocabSize);
+    tokens[base.encode('a')[0]!] = 3;
+    reward.setWeights({ tokens });
+    const score = async (model: ScalarHeadModel) =>
+      (await new RewardTrainer(model, rankings).rewards([{ prompt: 'aa', completion: 'bca' }]))[0]!;
+    expect(await score(reward)).toBeCloseTo(3 / 2, 5); // four tokens with the end
+    reward.setWeights({ hidden: new Array<number>(32).fill(0.1) });
+    const [before, held] = [await score(reward), rankings.slice(0, 2)];
+    await collect(new RewardTrainer(reward, held, { epochs: 2, learningRate: 1e-2 }).train());
+    expect(await score(reward)).not.toBeCloseTo(before, 3);
+
+    const directory = join(folder, 'reward-tokens');
+    await reward.save(directory);
+    using loaded = await ScalarHeadModel.load(directory);
+    expect(await score(loaded)).toBeCloseTo(await score(reward), 6);
+    using plain = ScalarHeadModel.create(base);
+    await expect(plain.restore(directory)).rejects.toThrow(/token weights/);
+    expect(() => plain.setWeights({ tokens })).toThrow(/tokenWeights: true/);
+    expect(() => reward.setWeights({ hidden: [1] })).toThrow(/give 32/);
   });
 });
 

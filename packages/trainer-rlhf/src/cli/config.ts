@@ -93,7 +93,11 @@ export const schemas = {
     packing: z.enum(['best-fit', 'none']).optional(),
     dropRisky: z.boolean().optional(),
   }),
-  rm: z.strictObject({ ...fromData, centerOn: files.optional() }),
+  rm: z.strictObject({
+    ...fromData,
+    centerOn: files.optional(),
+    pooling: z.enum(['last', 'mean', 'sqrt']).optional(),
+  }),
   dpo: z.strictObject({
     ...fromData,
     reference: z.string().optional(),

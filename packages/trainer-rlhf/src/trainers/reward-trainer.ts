@@ -193,6 +193,7 @@ export class RewardTrainer {
       const sequences = {
         tokenIds: inputs.tokenIds as tf.Tensor2D,
         attentionMask: inputs.attentionMask as tf.Tensor2D,
+        completionMask: inputs.completionMask as tf.Tensor2D,
       };
       const flat = this.model.rewards(sequences, options);
       const prompts = flat.shape[0] / completions;
@@ -202,23 +203,32 @@ export class RewardTrainer {
   }
 }
 
-/** Rewards of sequences in batches of 16. */
+/** Rewards of sequences, in batches of 16 of like length. */
 export async function scoreSequences(
   model: ScalarHeadModel,
   sequences: readonly PromptCompletion[],
   batchSize = 16,
 ): Promise<number[]> {
-  const length = paddedLength(sequences, model.config.contextLength);
   const rewards: number[] = [];
-  for (let start = 0; start < sequences.length; start += batchSize) {
-    const rows = sequenceRows(sequences.slice(start, start + batchSize), length);
+  const order = [...sequences.keys()].sort(
+    (a, b) => sequenceLength(sequences[a]!) - sequenceLength(sequences[b]!),
+  );
+  for (let start = 0; start < order.length; start += batchSize) {
+    const indices = order.slice(start, start + batchSize);
+    const batch = indices.map((index) => sequences[index]!);
+    const length = paddedLength(batch, model.config.contextLength);
+    const rows = sequenceRows(batch, length);
     const result = tf.tidy(() =>
       model.rewards({
         tokenIds: tf.tensor2d(rows.tokenIds, [rows.rows, length], 'int32'),
         attentionMask: tf.tensor2d(rows.attentionMask, [rows.rows, length], 'int32'),
+        completionMask: tf.tensor2d(rows.completionMask, [rows.rows, length]),
       }),
     );
-    rewards.push(...(await result.data()));
+    const values = await result.data();
+    indices.forEach((index, row) => {
+      rewards[index] = values[row]!;
+    });
     result.dispose();
   }
   return rewards;

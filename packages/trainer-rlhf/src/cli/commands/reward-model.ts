@@ -19,10 +19,10 @@ export function registerRewardModel(program: Command): void {
     const centerOn = config.centerOn && (await readDemonstrations(config.centerOn));
     await initialise(flags);
     using base = await loadModel(config.model);
-    using model = ScalarHeadModel.create(base);
+    using model = ScalarHeadModel.create(base, config.pooling ? { pooling: config.pooling } : {});
     await runSession(config, flags, (run) =>
       new RewardTrainer(model, rankings, {
-        ...defined(config, 'model', 'out', 'data', 'validation', 'centerOn'),
+        ...defined(config, 'model', 'out', 'data', 'validation', 'centerOn', 'pooling'),
         ...(validation ? { validation } : {}),
         ...(centerOn ? { centerOn } : {}),
         ...run,
