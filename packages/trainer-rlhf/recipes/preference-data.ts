@@ -125,3 +125,18 @@ export function fitting(
     return short === undefined ? [] : [{ prompt: short, chosen: cut(chosen), rejected: cut(rejected) }];
   });
 }
+
+/** The last turn that asked, or its end when it is longer. Every comparison fits; answers are cut at the end. */
+export function shortened(
+  list: readonly Comparison[],
+  model: GPT,
+  { promptTokens = 40, answerTokens = 160 } = {},
+): Comparison[] {
+  const pieces = (text: string, from: number, to?: number) =>
+    model.tokenizer!.decode(model.encode(text).slice(from, to));
+  return list.map(({ prompt, chosen, rejected }) => ({
+    prompt: pieces(prompt.slice(prompt.lastIndexOf('\n\nHuman:')), -promptTokens),
+    chosen: pieces(chosen, 0, answerTokens),
+    rejected: pieces(rejected, 0, answerTokens),
+  }));
+}

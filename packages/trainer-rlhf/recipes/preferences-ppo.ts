@@ -4,7 +4,7 @@
  * A second reward model, trained on other comparisons and never optimised against, scores the same answers.
  *
  * npx tsx --conditions=@gpt-lineage/source recipes/preferences-ppo.ts --base runs/base --sft runs/sft \
- *   --reward runs/reward/part-0/seed-1 --judge runs/reward/part-1/seed-1 --out runs/rlhf
+ *   --reward runs/plain/part-0/seed-1 --judge runs/plain/part-1/seed-1 --out runs/rlhf
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { documentSource, GPT, initCompute, validationLoss } from '@gpt-lineage/gpt-core';
@@ -38,8 +38,8 @@ const settings = {
 await initCompute();
 using base = await GPT.load(args.text('base', 'runs/base'));
 using sft = await GPT.load(args.text('sft', 'runs/sft'));
-using reward = await ScalarHeadModel.load(args.text('reward', 'runs/reward/part-0/seed-1'));
-using judge = await ScalarHeadModel.load(args.text('judge', 'runs/reward/part-1/seed-1'));
+using reward = await ScalarHeadModel.load(args.text('reward', 'runs/plain/part-0/seed-1'));
+using judge = await ScalarHeadModel.load(args.text('judge', 'runs/plain/part-1/seed-1'));
 const { training, heldOut } = heldOutFold(0);
 const promptsOf = (list: Comparison[]) =>
   [...new Set(fitting(list, sft, { promptTokens: 56 }).map(({ prompt }) => prompt))].map((prompt) => ({
