@@ -34,7 +34,7 @@ describe('forward from a position', () => {
   ])('gives what a whole pass gives there: %s', (_, extra) => {
     using model = modelOf(extra);
     for (const options of [{}, { attentionMask }]) {
-      const whole = tf.tidy(() => model.forward(rows, options).logits.slice([0, 5, 0], [2, 3, 12]));
+      const whole = tf.tidy(() => tf.slice(model.forward(rows, options).logits, [0, 5, 0], [2, 3, 12]));
       const { logits, lastHiddenState } = model.forward(rows, { ...options, from: 5 });
       expect(logits.shape).toEqual([2, 3, 12]);
       expect(lastHiddenState.shape).toEqual([2, 3, 16]);
