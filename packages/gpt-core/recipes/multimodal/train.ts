@@ -32,10 +32,10 @@ import { objectSides, randomScene, render, side } from './scene.js';
 
 const { values: flags } = parseArgs({
   options: {
-    contrastive: { type: 'string', default: '350' },
+    contrastive: { type: 'string', default: '600' },
     first: { type: 'string', default: '1200' },
-    steps: { type: 'string', default: '1750' },
-    decay: { type: 'string', default: '1300' },
+    steps: { type: 'string', default: '5000' },
+    decay: { type: 'string', default: '2500' },
     batch: { type: 'string', default: '16' },
     rate: { type: 'string', default: '1.6e-3' },
     // The encoder has learned something already, and loses it at the language model's rate.
@@ -166,10 +166,10 @@ function datasets(model: MultimodalGPT, blind: boolean, first = false): Multimod
   // To begin with, one image and all that is in it: the densest signal for what image tokens mean.
   if (first) return [of('descriptions', ['describe'], 1, 56, 1)];
   return [
-    of('one image', ['image', 'marks', 'marks'], 1, 84, 0.7),
+    of('one image', ['image', 'marks', 'marks'], 1, 84, 0.62),
     of('two images', ['compare', 'compare', 'interleaved'], 2, 64, 0.16),
-    of('few-shot', ['few-shot'], 3, 36, 0.06),
-    of('text', ['text'], 0, 84, 0.08),
+    of('few-shot', ['few-shot'], 3, 36, 0.1),
+    of('text', ['text'], 0, 84, 0.12),
   ];
 }
 
@@ -247,7 +247,7 @@ const config = {
   nLayer: 4,
   nHead: 4,
   nEmbd: 128,
-  positions: 'learned',
+  positions: 'rotary',
   initializerRange: 0.05,
   eosTokenId: endId,
   vision: { projector: 'mlp' },
