@@ -71,6 +71,7 @@ describe('the openai package', () => {
       max_tokens: 4,
       echo: true,
       logprobs: 2,
+      temperature: 0, // a drawn end token would shorten it
     });
     expect(choices[0]!.logprobs!.tokens).toHaveLength(7);
     const { data } = await client.embeddings.create({ model: 'tiny', input: ['a', 'b'] });
