@@ -276,8 +276,9 @@ for (const phase of phases.filter(({ steps }) => steps > 0)) curves[phase.name] 
 const { user, system } = process.cpuUsage(started);
 await save(model);
 const name = blind ? 'twin' : 'model';
+const { out: _, ...steps } = flags; // where it was written says nothing about the run
 writeFileSync(
   `${flags.out}/${name}.json`,
-  `${JSON.stringify({ cpuMinutes: (user + system) / 60e6, steps: flags, compute, curves }, null, 1)}\n`,
+  `${JSON.stringify({ cpuMinutes: (user + system) / 60e6, steps, compute, curves }, null, 1)}\n`,
 );
 console.log(`saved ${flags.out}/${name}`);
