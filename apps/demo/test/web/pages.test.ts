@@ -4,8 +4,6 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { obstacle, violations, WebApp, webRoot } from './support.js';
 
-if (obstacle) console.warn(`tests of the web app skipped: ${obstacle}`);
-
 const paths = ['/', '/tokenizer', '/attention', '/training', '/alignment', '/vision', '/evaluation'];
 
 describe.skipIf(obstacle)('every page', () => {

@@ -26,6 +26,8 @@ export const obstacle = !executablePath
     ? 'the web app is not built; run pnpm --filter @gpt-lineage/demo build'
     : undefined;
 
+if (obstacle) console.warn(`tests of the web app skipped: ${obstacle}`);
+
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export interface Violation {
