@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -116,6 +124,31 @@ it.each(['', '{', 'null', '{"pid":-1}', '{"pid":"1","host":1}'])(
     expect(() => lockFolder(folder)).toThrow(FolderInUseError);
   },
 );
+
+it('is never seen without its owner, and what kills left beside it goes', async () => {
+  const leftover = join(folder, '.in-use.json.00000000.tmp');
+  writeFileSync(leftover, '');
+  utimesSync(leftover, 1, 1);
+  const program = `
+    import { lockFolder } from ${JSON.stringify(source)};
+    console.log('ready');
+    for (;;) lockFolder(${JSON.stringify(folder)}).release();`;
+  const busy = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(busy);
+  await once(busy.stdout, 'data');
+  const seen = new Set<string>();
+  for (let i = 0; i < 20_000; i++) {
+    try {
+      seen.add(readFileSync(lock(), 'utf8').slice(0, 6));
+    } catch {
+      // Released just now.
+    }
+  }
+  expect([...seen]).toEqual(['{"pid"']);
+  expect(existsSync(leftover)).toBe(false);
+});
 
 it('no folder, or a file, is not in use', () => {
   requireUnlocked(join(folder, 'nothing'));

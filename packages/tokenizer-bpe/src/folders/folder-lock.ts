@@ -2,7 +2,7 @@ import { FolderInUseError } from '../errors.js';
 
 /** Name of the file that says which process writes to a folder. */
 const LOCK_FILE = '.in-use.json';
-/** Between its creation and the first byte a lock is empty; one that stays so was left by a crash. */
+/** Where the file system has no links, a lock is empty for a moment; one that stays so was left by a crash. */
 const EMPTY_FOR_MS = 10_000;
 
 interface Owner {
@@ -60,15 +60,8 @@ export function requireUnlocked(folder: string): void {
 }
 
 function take(file: string, folder: string): void {
-  const { fs } = modules();
-  const content = JSON.stringify(me());
   for (let attempt = 0; attempt < 100; attempt++) {
-    try {
-      fs.writeFileSync(file, content, { flag: 'wx' });
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
+    if (create(file)) return removeLeftovers(file);
     const owner = readOwner(file);
     if (owner === undefined) continue; // released a moment ago
     if (owner === 'empty') {
@@ -80,10 +73,37 @@ function take(file: string, folder: string): void {
   throw new FolderInUseError(folder, undefined, file);
 }
 
+/** Makes the lock, with its content from the first moment on: a kill in between must not leave it without a name. */
+function create(file: string): boolean {
+  const { fs } = modules();
+  const content = JSON.stringify(me());
+  const temporary = temporaryName(file);
+  const isThere = (error: unknown) => (error as NodeJS.ErrnoException).code === 'EEXIST';
+  try {
+    fs.writeFileSync(temporary, content, { flag: 'wx' });
+    fs.linkSync(temporary, file);
+    return true;
+  } catch (error) {
+    if (isThere(error)) return false;
+    if (!fs.existsSync(temporary)) throw error;
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+  try {
+    fs.writeFileSync(file, content, { flag: 'wx' }); // no links in this file system
+    return true;
+  } catch (error) {
+    if (isThere(error)) return false;
+    throw error;
+  }
+}
+
+const temporaryName = (file: string) => `${file}.${globalThis.crypto.randomUUID().slice(0, 8)}.tmp`;
+
 /** Of two processes that find the same stale lock one removes it; the other must not remove the first one's new lock. */
 function removeStale(file: string, stale: Owner | 'empty'): void {
   const { fs } = modules();
-  const aside = `${file}.${globalThis.crypto.randomUUID().slice(0, 8)}.tmp`;
+  const aside = temporaryName(file);
   try {
     fs.renameSync(file, aside);
   } catch {
@@ -98,6 +118,17 @@ function removeStale(file: string, stale: Owner | 'empty'): void {
     }
   }
   fs.rmSync(aside, { force: true });
+}
+
+/** What kills left under temporary names. */
+function removeLeftovers(file: string): void {
+  const { fs, path } = modules();
+  const folder = path.dirname(file);
+  for (const name of fs.readdirSync(folder)) {
+    const temporary = path.join(folder, name);
+    if (name.startsWith(`${LOCK_FILE}.`) && name.endsWith('.tmp') && ageOf(temporary) > EMPTY_FOR_MS)
+      fs.rmSync(temporary, { force: true });
+  }
 }
 
 function readOwner(file: string): Owner | 'empty' | undefined {

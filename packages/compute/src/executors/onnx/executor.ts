@@ -51,7 +51,7 @@ class OnnxProgram implements CompiledProgram {
 
   private lower(given: OnnxLowerOptions): OnnxLowered {
     const { dynamic, weights } = this.options;
-    const options = { ...given, live: weights === 'live' };
+    const options = { ...given, live: weights === 'live', widen: true };
     return dynamic === undefined
       ? new OnnxLowering(this.program, options).lower()
       : lowerDynamic(dynamic, options);

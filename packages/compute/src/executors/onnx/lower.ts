@@ -12,6 +12,7 @@ import { OnnxBuilder, OT } from './model.js';
 import { lowerings } from './ops.js';
 import { extendedInput, fusions } from './ops-fused.js';
 import { quantizedMatMul, type WeightStorage } from './weights.js';
+import { Widening, widerShape, withZeros } from './widen.js';
 
 export interface OnnxLowerOptions {
   /** Current value of a variable that the program does not update; it becomes part of the model. */
@@ -23,6 +24,8 @@ export interface OnnxLowerOptions {
   readonly structure?: boolean;
   /** Equal constants become one. Default true. */
   readonly shareConstants?: boolean;
+  /** Hidden layers may get columns of zeros, for speed. Default false. */
+  readonly widen?: boolean;
   /** Integer arguments are int64 outside, as other libraries pass token ids. Default false. */
   readonly int64Inputs?: boolean;
   /** Names of the inputs and outputs, for people; default `feed_0`, `out_0`. */
@@ -74,6 +77,7 @@ export class OnnxLowering {
   readonly options: OnnxLowerOptions;
   private readonly program: Program;
   private isBaked = false;
+  private readonly widening: Widening | undefined;
   private readonly common = new Map<string, string>();
   /** Variables that are inputs. */
   private readonly outside: ReadonlySet<Variable>;
@@ -89,6 +93,21 @@ export class OnnxLowering {
     for (const node of program.nodes) node.inputs.forEach(count);
     program.fetches.forEach(count);
     for (const update of program.updates) count(update.value);
+    if (options.widen === true && options.weights === 'float32')
+      this.widening = new Widening(program, this.uses, (variable) => !this.outside.has(variable));
+  }
+
+  /** The shape of a value in the model. */
+  shapeOf(value: Value): readonly number[] {
+    return this.widening?.shapeOf(value) ?? value.shape;
+  }
+
+  /** What `node` reads: as {@link ref}, or a weight with more zeros. */
+  refFor(node: GraphNode, value: Value): string {
+    const axes = this.widening?.axesOf(node, value) ?? [];
+    if (axes.length === 0) return this.ref(value);
+    const read = () => withZeros(this.contents(value)!, value.shape, axes);
+    return this.builder.variable(read, value.dtype, widerShape(value.shape, axes));
   }
 
   ref(value: Value): string {

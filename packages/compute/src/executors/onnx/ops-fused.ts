@@ -34,7 +34,7 @@ export function addBias(l: OnnxLowering, node: GraphNode): string | undefined {
     const made = l.builder.producer(name);
     if (made?.inputs.length === 2 && (made.op === 'MatMul' || made.op === 'Gemm')) {
       made.op = 'Gemm';
-      made.inputs = [...made.inputs, l.ref(bias)];
+      made.inputs = [...made.inputs, l.refFor(node, bias)];
       return name;
     }
     if (made?.inputs.length === 3 && made.op === 'MatMulNBits') {

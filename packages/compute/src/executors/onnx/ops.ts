@@ -7,7 +7,7 @@ import { windowOps } from './ops-window.js';
 
 export type OnnxLoweringRule = (l: OnnxLowering, node: GraphNode) => string | string[];
 
-const refs = (l: OnnxLowering, node: GraphNode) => node.inputs.map((value) => l.ref(value));
+const refs = (l: OnnxLowering, node: GraphNode) => node.inputs.map((value) => l.refFor(node, value));
 
 function plain(op: string): OnnxLoweringRule {
   return (l, node) => l.builder.op(op, refs(l, node));
@@ -70,7 +70,7 @@ function matMul(l: OnnxLowering, node: GraphNode): string {
     });
   }
   const left = transposeA ? transposeLast(l, a) : l.ref(a);
-  const right = transposeB ? transposeLast(l, b) : l.ref(b);
+  const right = transposeB ? transposeLast(l, b) : l.refFor(node, b);
   return l.builder.op('MatMul', [left, right]);
 }
 
@@ -178,7 +178,7 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
     l.builder.op('Einsum', refs(l, node), { equation: { string: node.attrs.equation as string } }),
   Reshape: (l, node) =>
     // A length of 0 means "copy from the input" unless told otherwise.
-    l.builder.op('Reshape', [l.ref(node.inputs[0]!), l.builder.ints(node.outputs[0]!.shape)], {
+    l.builder.op('Reshape', [l.ref(node.inputs[0]!), l.builder.ints(l.shapeOf(node.outputs[0]!))], {
       allowzero: { int: 1 },
     }),
   Transpose: (l, node) =>
