@@ -4,8 +4,17 @@ import { type AddRegion, Lowering, type LowerOptions, placeholder } from './lowe
 import { DT, type TfNode, type TfRef } from './nodes.js';
 import type { Region } from './regions.js';
 
-/** Emits a region as a call of a function that XLA compiles. Equal regions, one in each layer say, share a function. */
-export function lowerRegion(l: Lowering, region: Region, addRegion: AddRegion): void {
+/**
+ * Emits a region as a call of a function that XLA compiles. Equal regions, one in each layer say, share a function.
+ *
+ * @param after nodes that the call waits for
+ */
+export function lowerRegion(
+  l: Lowering,
+  region: Region,
+  addRegion: AddRegion,
+  after: readonly TfNode[] = [],
+): void {
   const numbers = region.inputs.filter(isNumber);
   const inputs = region.inputs.filter((value) => !isNumber(value));
   const given = inputs.map((value) => {
@@ -52,12 +61,13 @@ export function lowerRegion(l: Lowering, region: Region, addRegion: AddRegion): 
     );
     return { nodes: inner.builder.nodes, inputs: feeds, outputs, targets: [] };
   });
-  const call: TfNode = l.builder.add('PartitionedCall', [given.map(({ ref }) => ref)], {
+  const attrs = {
     Tin: { types: given.map(({ half }) => (half ? DT.bfloat16 : DT.float32)) },
     Tout: { types: results.map(({ half }) => (half ? DT.bfloat16 : DT.float32)) },
     f: { func: name },
     _XlaMustCompile: { bool: true },
-  });
+  };
+  const call = l.builder.add('PartitionedCall', [given.map(({ ref }) => ref)], attrs, after);
   const refs = new Map<Value, { full?: TfRef; half?: TfRef }>();
   for (const [index, { value, half }] of results.entries()) {
     const known = refs.get(value) ?? {};

@@ -2,6 +2,7 @@ import type { Variable } from '@tensorflow/tfjs-core';
 import { ExecutorError } from '../../capture/errors.js';
 import type { GraphNode, Program, Value } from '../../capture/graph.js';
 import { DT, TfGraphBuilder, type TfNode, type TfRef } from './nodes.js';
+import type { Region } from './regions.js';
 
 /** Adds a function that XLA compiles, once per key, and gives its name. */
 export type AddRegion = (key: string, spec: () => RegionSpec) => string;
@@ -49,7 +50,10 @@ export class Lowering {
   private readonly common = new Map<Value, Map<string, unknown>>();
   private readonly updated = new Map<Value, Variable>();
   private readonly users = new Map<Value, GraphNode[]>();
+  /** {@link recomputedHalf}, where regions are compiled. */
+  again: ((product: GraphNode, value: Value, after: TfRef) => TfRef | undefined) | undefined;
   private readonly kept: ReadonlySet<Value>;
+  private readonly regions = new Map<Value, Region>();
 
   constructor(program: Program, options: LowerOptions) {
     this.program = program;
@@ -80,6 +84,16 @@ export class Lowering {
   /** Who reads `value`; undefined where it is also a result of the program. */
   readersOf(value: Value): readonly GraphNode[] | undefined {
     return this.kept.has(value) ? undefined : (this.users.get(value) ?? []);
+  }
+
+  /** The region that computed `value`. */
+  regionOf(value: Value): Region | undefined {
+    return this.regions.get(value);
+  }
+
+  /** Notes that the results of `region` are there. */
+  emitted(region: Region): void {
+    for (const value of region.outputs) this.regions.set(value, region);
   }
 
   /** Something derived from `value` that several nodes need; made once. */
