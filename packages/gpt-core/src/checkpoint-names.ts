@@ -26,6 +26,7 @@ export function familyOf(config: GPTConfig): CheckpointFamily {
   const { layerPattern } = config;
   const plain =
     config.positions === 'learned' &&
+    (config.normPlacement === 'pre' || !config.scaleAttentionByLayer) &&
     config.nKvHead === config.nHead &&
     config.memoryLength === 0 &&
     config.vision === null;
@@ -41,7 +42,14 @@ export function familyOf(config: GPTConfig): CheckpointFamily {
     const windows = new Set(layerPattern.map((layer) => (layer.type === 'banded' ? layer.window : 0)));
     windows.delete(0);
     const local = layerPattern.every((layer) => layer.type === 'dense' || layer.type === 'banded');
-    if (local && windows.size <= 1 && !config.scaleAttention && !config.qkvBias) return 'gpt_neo';
+    if (
+      local &&
+      windows.size <= 1 &&
+      !config.scaleAttention &&
+      !config.qkvBias &&
+      !config.scaleAttentionByLayer
+    )
+      return 'gpt_neo';
   }
   return 'gpt_lineage';
 }

@@ -107,11 +107,8 @@ export function configFromHuggingFace(json: unknown, path = 'config.json'): Chec
 
 function fromGpt2(json: unknown, path: string): GPTConfigInput {
   const fields = parseFields(gpt2Schema, json, path);
-  if (fields.scale_attn_by_inverse_layer_idx || fields.add_cross_attention) {
-    throw new CheckpointError(
-      path,
-      'scale_attn_by_inverse_layer_idx and add_cross_attention are not supported; set them to false or convert',
-    );
+  if (fields.add_cross_attention) {
+    throw new CheckpointError(path, 'add_cross_attention is not supported; set it to false or convert');
   }
   return {
     ...commonFields(fields),
@@ -126,6 +123,7 @@ function fromGpt2(json: unknown, path: string): GPTConfigInput {
     layerPattern: 'dense',
     qkvBias: true,
     scaleAttention: fields.scale_attn_weights,
+    scaleAttentionByLayer: fields.scale_attn_by_inverse_layer_idx,
     activation: activationFrom(fields.activation_function, path),
     embeddingDropout: fields.embd_pdrop,
     attentionDropout: fields.attn_pdrop,
@@ -255,6 +253,7 @@ export function configToHuggingFace(config: GPTConfig): Record<string, unknown> 
         n_inner: config.nInner === 4 * config.nEmbd ? null : config.nInner,
         activation_function: config.activation,
         scale_attn_weights: config.scaleAttention,
+        scale_attn_by_inverse_layer_idx: config.scaleAttentionByLayer,
         embd_pdrop: config.embeddingDropout,
         attn_pdrop: config.attentionDropout,
         resid_pdrop: config.residualDropout,

@@ -80,6 +80,8 @@ export interface GPTConfig {
   readonly layerPattern: readonly LayerAttention[];
   /** `true`: scores are divided by the square root of the head size. GPT-Neo does not. */
   readonly scaleAttention: boolean;
+  /** `true`: the scores of layer `i` are divided by `i + 1` as well, against overflow in half precision. Default `false`. */
+  readonly scaleAttentionByLayer: boolean;
   /** `true`: queries, keys and values have a bias. GPT-Neo has none. */
   readonly qkvBias: boolean;
   /** Positions of earlier segments that each layer keeps and attends to. Default 0: none. */
@@ -129,6 +131,7 @@ const schema = z.strictObject({
   relativeDistance: size.default(128),
   layerPattern: z.unknown().optional(),
   scaleAttention: z.boolean().default(true),
+  scaleAttentionByLayer: z.boolean().default(false),
   qkvBias: z.boolean().default(true),
   memoryLength: z.number().int().min(0).max(LARGEST).default(0),
   embeddingDropout: chance.default(0),

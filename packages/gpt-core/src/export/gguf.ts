@@ -33,7 +33,9 @@ export async function* ggufChunks(model: GPT, options: GGUFOptions = {}): AsyncG
   if (type !== 'f16' && type !== 'f32')
     throw new InvalidArgumentError('type', type, 'must be "f16" or "f32"');
   const family = familyOf(model.config);
-  if (family !== 'gpt2' || model.config.activation !== 'gelu_new' || !model.config.scaleAttention) {
+  const { activation, scaleAttention, scaleAttentionByLayer } = model.config;
+  const isGpt2 = family === 'gpt2' && activation === 'gelu_new' && scaleAttention && !scaleAttentionByLayer;
+  if (!isGpt2) {
     throw new InvalidArgumentError('model.config', family, "GGUF readers know GPT-2's architecture only");
   }
   const entries = tensorsOf(model, type === 'f16');

@@ -63,7 +63,7 @@ export function attend(input: AttendInput): tf.Tensor4D {
   const memoryLength = input.key.shape[2] - input.query.shape[2];
   const [query, fresh] = rotated(input, memoryLength);
   if (context.external) {
-    const scale = config.scaleAttention ? 1 / Math.sqrt(query.shape[3]) : 1;
+    const scale = scaleOf(config, layer);
     const rule = patternOf(pattern);
     return externalAttention(context.external, layer, pattern, rule, query, fresh, input.value, scale);
   }
@@ -71,7 +71,7 @@ export function attend(input: AttendInput): tf.Tensor4D {
   const { key, value } = cached ?? { key: fresh, value: input.value };
   const [batch, , queryLength] = query.shape;
   const options: AttentionOptions = {
-    ...(config.scaleAttention ? {} : { scale: 1 }),
+    scale: scaleOf(config, layer),
     ...(context.keyMask ? { paddingMask: wholeMask(context.keyMask, input.key.shape[2], batch) } : {}),
     ...(context.segmentIds ? { segmentIds: context.segmentIds } : {}),
     ...(input.dropout > 0 ? { dropout: input.dropout, seed: input.seed } : {}),
@@ -87,6 +87,12 @@ export function attend(input: AttendInput): tf.Tensor4D {
   const { output, weights } = result as AttentionWithWeights;
   context.maps.push(weights);
   return output;
+}
+
+/** What the scores of a layer are multiplied by before the softmax. */
+function scaleOf({ scaleAttention, scaleAttentionByLayer, nEmbd, nHead }: GPTConfig, layer: number): number {
+  const scale = scaleAttention ? 1 / Math.sqrt(nEmbd / nHead) : 1;
+  return scaleAttentionByLayer ? scale / (layer + 1) : scale;
 }
 
 /** Queries and keys, turned by their positions where the scheme is rotary. */

@@ -29,6 +29,7 @@ const configs: Record<string, GPTConfigInput> = {
     layerNormEpsilon: 1e-3,
   },
   'gpt2-unscaled': { ...base, scaleAttention: false },
+  'gpt2-by-layer': { ...base, scaleAttentionByLayer: true },
   gpt1: { ...base, normPlacement: 'post' },
   'gpt1-relu': { ...base, normPlacement: 'post', activation: 'relu' },
   'gpt-neo': { ...base, scaleAttention: false, qkvBias: false, layerPattern: ['dense', 'banded(5)'] },
@@ -71,6 +72,7 @@ describe.skipIf(!hasTransformers)('folders that we save', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as { maxDifference: number; modelType: string });
     expect(results.map(({ modelType }) => modelType)).toEqual([
+      'gpt2',
       'gpt2',
       'gpt2',
       'gpt2',

@@ -110,6 +110,7 @@ describe('cached decoding equals the full forward pass', () => {
     { positions: 'shaw', relativeDistance: 5, layerPattern: ['dense', 'strided(3)'] },
     { positions: 'transformer-xl' },
     { qkvBias: false, scaleAttention: false, activation: 'gelu' },
+    { scaleAttentionByLayer: true },
   ];
   it.each(patterns)('%j', async (config) => {
     const base = { vocabSize: 40, contextLength: 32, nLayer: 3, nHead: 4, nEmbd: 16, initializerRange: 0.3 };
