@@ -176,11 +176,16 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
   MatMul: matMul,
   Einsum: (l, node) =>
     l.builder.op('Einsum', refs(l, node), { equation: { string: node.attrs.equation as string } }),
-  Reshape: (l, node) =>
+  Reshape: (l, node) => {
+    const shape = l.shapeOf(node.outputs[0]!);
+    // Of several in a row the last one counts, and none where the first shape comes back.
+    let from = node.inputs[0]!;
+    while (from.node.op === 'Reshape') from = from.node.inputs[0]!;
+    if (String(l.shapeOf(from)) === String(shape)) return l.ref(from);
     // A length of 0 means "copy from the input" unless told otherwise.
-    l.builder.op('Reshape', [l.ref(node.inputs[0]!), l.builder.ints(l.shapeOf(node.outputs[0]!))], {
-      allowzero: { int: 1 },
-    }),
+    const attrs = { allowzero: { int: 1 } };
+    return l.builder.op('Reshape', [l.ref(from), l.builder.ints(shape)], attrs);
+  },
   Transpose: (l, node) =>
     l.builder.op('Transpose', refs(l, node), { perm: { ints: node.attrs.perm as number[] } }),
   Slice: (l, node) => {
