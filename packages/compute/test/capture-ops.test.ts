@@ -67,6 +67,11 @@ const cases: Case[] = [
   ['fused matMul', (a: tf.Tensor2D, b: tf.Tensor2D, bias: tf.Tensor) => tf.fused.matMul({ a, b, bias, activation: 'relu' }), () => [normal(4, 6), normal(6, 5), normal(5)]],
   ['einsum', (a: tf.Tensor, b: tf.Tensor) => tf.einsum('bqhd,bkhd->bhqk', a, b), () => [normal(2, 5, 3, 4), normal(2, 6, 3, 4)]],
   ['reshape, transpose, expandDims, squeeze', (x: tf.Tensor) => tf.squeeze(tf.expandDims(tf.transpose(tf.reshape(x, [3, -1, 2]), [2, 0, 1]), 1), [1]), () => [normal(4, 6)]],
+  ['moves that undo each other', (x: tf.Tensor) => {
+    const back = tf.transpose(tf.transpose(x, [1, 2, 0]), [2, 0, 1]);
+    const twice = tf.transpose(tf.transpose(x, [1, 2, 0]), [1, 2, 0]);
+    return [back, tf.reshape(tf.reshape(back, [6, -1]), [2, 3, 4]), tf.reshape(twice, [24]), tf.mul(tf.reshape(tf.reshape(back, [24]), [8, 3]), 2)];
+  }, () => [normal(2, 3, 4)]],
   ['slice', (x: tf.Tensor) => [tf.slice(x, [1, 2], [2, -1]), tf.stridedSlice(x, [0, 4], [4, 0], [2, -1])], () => [normal(4, 6)]],
   ['concat, stack, unstack, split', (a: tf.Tensor, b: tf.Tensor) => [tf.concat([a, b], 1), tf.stack([a, b], -1), ...tf.unstack(a, 1), ...tf.split(b, [1, 2], 1)], () => [normal(4, 3), normal(4, 3)]],
   ['tile, broadcastTo', (x: tf.Tensor) => [tf.tile(x, [2, 3]), tf.broadcastTo(tf.reshape(x, [2, 1, 3]), [2, 4, 3])], () => [normal(2, 3)]],
