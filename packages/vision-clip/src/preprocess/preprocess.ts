@@ -28,14 +28,31 @@ export function preprocess(
   const data = new Float32Array(images.length * 3 * plane);
   const tables = normalisationTables(resolved);
   images.forEach((one, index) => {
-    const { data: pixels } = resizeAndCrop(one, resolved);
-    for (let channel = 0; channel < 3; channel++) {
-      const table = tables[channel]!;
-      const to = (index * 3 + channel) * plane;
-      for (let i = 0; i < plane; i++) data[to + i] = table[pixels[i * 3 + channel]!]!;
-    }
+    normalise(
+      resizeAndCrop(one, resolved).data,
+      tables,
+      data.subarray(index * 3 * plane, (index + 1) * 3 * plane),
+    );
   });
   return { data, shape: Array.isArray(image) ? [images.length, 3, height, width] : [3, height, width] };
+}
+
+/** Interleaved samples to one plane for each channel, by table. */
+function normalise(
+  pixels: Uint8Array | Uint8ClampedArray,
+  tables: readonly Float32Array[],
+  out: Float32Array,
+) {
+  const [reds, greens, blues] = tables as [Float32Array, Float32Array, Float32Array];
+  const plane = out.length / 3;
+  const [red, green, blue] = [0, 1, 2].map((channel) =>
+    out.subarray(channel * plane, (channel + 1) * plane),
+  ) as [Float32Array, Float32Array, Float32Array];
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    red[i] = reds[pixels[at]!]!;
+    green[i] = greens[pixels[at + 1]!]!;
+    blue[i] = blues[pixels[at + 2]!]!;
+  }
 }
 
 /** The 8-bit RGB picture the encoder will see, before normalisation: useful to look at and to test. */
