@@ -82,10 +82,9 @@ export class DecodePrograms {
     ): StepOutput =>
       tf.tidy(() => {
         const cache: SlotCache = { keys, values, last, slots, positionIds, extended: [], biases: new Map() };
-        const hidden = model.forwardExternal(tokenIds, cache); // [batch, length, nEmbd]
-        const rows = tf.gather(tf.reshape(hidden, [-1, nEmbd]), asked) as tf.Tensor2D;
+        const hidden = model.forwardExternal(tokenIds, cache, asked); // [1, asked, nEmbd]
         return {
-          logits: model.head(rows),
+          logits: model.head(tf.reshape(hidden, [-1, nEmbd])),
           keys: cache.extended.map((layer) => layer.keys),
           values: cache.extended.map((layer) => layer.values),
         } as unknown as tf.TensorContainerObject;

@@ -39,6 +39,11 @@ export interface ForwardInput {
   readonly logits: 'all' | 'last' | 'none';
   /** First position whose output is wanted; those before it serve as keys and values only. Default 0. */
   readonly from?: number | undefined;
+  /**
+   * `[wanted]` int32, numbers of rows of batch · length: after the last block's attention only these go on, as
+   * `[1, wanted, nEmbd]`. Default: all, in their shape.
+   */
+  readonly wanted?: tf.Tensor1D | undefined;
   /** A scalar 0: blocks are run again in the backward pass instead of being kept; see `recomputed`. */
   readonly recompute?: tf.Scalar | undefined;
 }
@@ -62,7 +67,9 @@ export function forward(input: ForwardInput): ForwardResult {
 
   for (let layer = 0; layer < config.nLayer; layer++) {
     const name = `transformer.h.${layer}`;
-    const attention = (x: tf.Tensor3D, length: number) => net.attention(`${name}.attn`, layer, x, length);
+    const wanted = layer === config.nLayer - 1 ? input.wanted : undefined;
+    const attention = (x: tf.Tensor3D, length: number) =>
+      net.attention(`${name}.attn`, layer, x, length, wanted);
     // Keys and values come from the layer's memory of earlier segments as well; queries from this one only.
     const remembered = (x: tf.Tensor3D) => input.memory?.extend(layer, x) ?? x;
     const mlp = (x: tf.Tensor3D) => net.mlp(`${name}.mlp`, x);
@@ -73,7 +80,7 @@ export function forward(input: ForwardInput): ForwardResult {
 
     const block = (all: tf.Tensor3D): tf.Tensor3D => {
       const length = all.shape[1] - skipped;
-      let x = lastPositions(all, length);
+      let x = rowsOf(lastPositions(all, length), wanted);
       if (config.normPlacement === 'post') {
         // GPT-1: the norm stands after each residual sum, as in the original transformer.
         x = norm('ln_1', tf.add(x, attention(remembered(all), length)));
@@ -161,7 +168,13 @@ function network(input: ForwardInput) {
     },
 
     /** @param x `[batch, memory (or skipped) + length, nEmbd]`, of which the last `length` positions ask */
-    attention(name: string, layer: number, x: tf.Tensor3D, length: number): tf.Tensor3D {
+    attention(
+      name: string,
+      layer: number,
+      x: tf.Tensor3D,
+      length: number,
+      wanted: tf.Tensor1D | undefined,
+    ): tf.Tensor3D {
       const { nHead, nKvHead, nEmbd } = config;
       const headDim = nEmbd / nHead;
       const qkv = apply(`${name}.c_attn`, x); // [batch, length, nEmbd + 2 * nKvHead * headDim]
@@ -180,7 +193,7 @@ function network(input: ForwardInput) {
         dropout: training ? config.attentionDropout : 0,
         seed: siteSeed(),
       });
-      return drop(apply(`${name}.c_proj`, mergeHeads(context)), config.residualDropout);
+      return drop(apply(`${name}.c_proj`, rowsOf(mergeHeads(context), wanted)), config.residualDropout);
     },
 
     mlp(name: string, x: tf.Tensor3D): tf.Tensor3D {
@@ -208,6 +221,13 @@ function tailOf(x: tf.Tensor2D, length: number): tf.Tensor2D {
 function lastPositions(x: tf.Tensor3D, length: number): tf.Tensor3D {
   const [batch, all, width] = x.shape;
   return length === all ? x : tf.slice(x, [0, all - length, 0], [batch, length, width]);
+}
+
+/** Some rows of batch · length, as `[1, wanted, width]`; without a wish all of them. */
+function rowsOf(x: tf.Tensor3D, wanted: tf.Tensor1D | undefined): tf.Tensor3D {
+  if (wanted === undefined) return x;
+  const rows = tf.gather(tf.reshape(x, [-1, x.shape[2]]), wanted) as tf.Tensor2D; // [wanted, width]
+  return tf.reshape(rows, [1, ...rows.shape]);
 }
 
 /** `[batch, length, heads * headDim]` to `[batch, heads, length, headDim]` */

@@ -457,9 +457,10 @@ export class GPT {
    * weights, for `capture`.
    *
    * @param tokenIds `[batch, length]` int32
-   * @returns hidden states `[batch, length, nEmbd]`; the cache receives the new keys and values
+   * @param wanted `[wanted]` int32, rows of batch · length; the last block's feed-forward layer sees those alone
+   * @returns hidden states `[batch, length, nEmbd]`, or `[1, wanted, nEmbd]`; the cache receives the new keys and values
    */
-  forwardExternal(tokenIds: tf.Tensor2D, cache: ExternalCache): tf.Tensor3D {
+  forwardExternal(tokenIds: tf.Tensor2D, cache: ExternalCache, wanted?: tf.Tensor1D): tf.Tensor3D {
     this.#assertLive();
     const { positionIds } = cache;
     return forward({
@@ -467,6 +468,7 @@ export class GPT {
       tokenIds,
       positionIds,
       attention: { external: cache },
+      wanted,
     }).lastHiddenState;
   }
 
