@@ -190,12 +190,20 @@ class Captured {
       this.lengthNames.length > 0
         ? namedLengths(this.lengthNames, this.options.inputs ?? [], args)
         : undefined;
+    const expected = new Map<InputSpec, number[]>();
+    const { dynamic } = this;
     const shape = mapTree(args, isFeedLeaf, (leaf, path) => {
-      const feed = this.leaf(leaf as FeedLeaf, leaves.length, path, lengths);
+      const spec = this.options.inputs?.[leaves.length];
+      if (spec !== undefined && !expected.has(spec))
+        expected.set(
+          spec,
+          spec.shape.map((size) => lengthOf(size, (name) => lengths!.get(name)!)),
+        );
+      const feed = this.leaf(leaf as FeedLeaf, path, spec, spec && expected.get(spec)!);
       leaves.push(feed);
-      return `${feed.dtype}[${feed.shape}]`;
+      return dynamic ? undefined : `${feed.dtype}[${feed.shape}]`;
     });
-    return { leaves, key: this.dynamic ? 'named lengths' : JSON.stringify(shape) };
+    return { leaves, key: dynamic ? 'named lengths' : JSON.stringify(shape) };
   }
 
   /** Whether one version serves all lengths. */
@@ -203,9 +211,7 @@ class Captured {
     return this.lengthNames.length > 0 && this.options.executor === 'onnx';
   }
 
-  private leaf(value: FeedLeaf, index: number, path: string, lengths?: ReadonlyMap<string, number>): Leaf {
-    const spec = this.options.inputs?.[index];
-    const expected = spec?.shape.map((size) => lengthOf(size, (name) => lengths!.get(name)!));
+  private leaf(value: FeedLeaf, path: string, spec?: InputSpec, expected?: number[]): Leaf {
     if (value instanceof tf.Tensor) {
       if (value.isDisposed) throw new FeedError(`argument ${path} is a disposed tensor`);
       const dtype = graphDtype(value.dtype, `argument ${path}`);

@@ -18,6 +18,8 @@ export interface Leaf extends Placed {
 /** Results that overwrite arguments: for a property of the result, the position of the argument. */
 export class InPlace {
   private readonly arguments: Readonly<Record<string, number>>;
+  /** By paths of results: the paths of what they overwrite. A decoder asks at every step. */
+  private readonly known = new WeakMap<readonly string[], readonly (string | undefined)[]>();
 
   constructor(positions: Readonly<Record<string, number>> = {}) {
     this.arguments = positions;
@@ -49,11 +51,16 @@ export class InPlace {
    */
   targets(paths: readonly string[], leaves: readonly Leaf[]): (HostArray | undefined)[] {
     if (Object.keys(this.arguments).length === 0) return [];
-    const known = new Map(leaves.map((leaf) => [leaf.path, leaf.memory]));
-    return paths.map((path) => {
-      const target = this.target(path);
+    let overwritten = this.known.get(paths);
+    if (overwritten === undefined) {
+      overwritten = paths.map((path) => this.target(path));
+      this.known.set(paths, overwritten);
+    }
+    const memories = new Map<string, HostArray | undefined>();
+    for (const { path, memory } of leaves) memories.set(path, memory);
+    return overwritten.map((target) => {
       if (target === undefined) return undefined;
-      const memory = known.get(target);
+      const memory = memories.get(target);
       if (memory !== undefined) return memory;
       throw new FeedError(`argument ${target} is overwritten: it must be a typed array of its own type`);
     });

@@ -3,9 +3,19 @@ import type { InputSpec } from './capture.js';
 import { FeedError } from './errors.js';
 import { isFeedLeaf, mapTree } from './structure.js';
 
+/** Asked for at every step of a decoder, for the same few lengths. */
+const parsed = new Map<string, readonly string[]>();
+const none: readonly string[] = [];
+
 /** Names in a length such as `past + length`. */
-export function namesIn(length: number | string): string[] {
-  return typeof length === 'number' ? [] : length.split('+').map((name) => name.trim());
+export function namesIn(length: number | string): readonly string[] {
+  if (typeof length === 'number') return none;
+  let names = parsed.get(length);
+  if (names === undefined) {
+    names = length.split('+').map((name) => name.trim());
+    parsed.set(length, names);
+  }
+  return names;
 }
 
 export function isName(length: number | string): length is string {
@@ -24,6 +34,7 @@ export function namedLengths(
 ): Map<string, number> {
   const lengths = new Map<string, number>();
   const open: { spec: InputSpec; size: number }[] = [];
+  const seen = new Set<InputSpec>();
   let index = 0;
   mapTree(args, isFeedLeaf, (value) => {
     const spec = specs[index++];
@@ -32,7 +43,9 @@ export function namedLengths(
       spec.shape.forEach((name, axis) => {
         if (isName(name) && !lengths.has(name)) lengths.set(name, value.shape[axis] ?? 0);
       });
-    } else {
+    } else if (!seen.has(spec)) {
+      // Arguments of one specification, keys and values of all layers say, have the same lengths.
+      seen.add(spec);
       open.push({ spec, size: typeof value === 'number' ? 1 : (value as Float32Array).length });
     }
     return value;
@@ -40,6 +53,7 @@ export function namedLengths(
   for (let before = -1; lengths.size < names.length && lengths.size > before; ) {
     before = lengths.size;
     for (const { spec, size } of open) {
+      if (lengths.size === names.length) break;
       const open = (length: number | string) => namesIn(length).some((name) => !lengths.has(name));
       const [unknown, ...others] = spec.shape.filter(open);
       if (unknown === undefined || others.length > 0 || !isName(unknown)) continue;

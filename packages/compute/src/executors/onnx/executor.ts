@@ -29,7 +29,8 @@ class OnnxProgram implements CompiledProgram {
   /** Live weights by input, as tensors over the store's arrays. */
   private readonly held = new Map<string, OnnxTensor>();
   private file: ModelFile | undefined;
-  private built = '';
+  /** Revisions of the frozen variables that the session was built from. */
+  private built: number[] = [];
 
   constructor(program: Program, options: CompileOptions) {
     this.program = program;
@@ -73,8 +74,14 @@ class OnnxProgram implements CompiledProgram {
   }
 
   private async ready(): Promise<{ session: OnnxSession; lowered: OnnxLowered }> {
-    const version = [...this.frozen].map((variable) => slotOf(variable).revision()).join();
-    if (this.session === undefined || version !== this.built) {
+    let at = 0;
+    let current = this.session !== undefined;
+    for (const variable of this.frozen) {
+      const revision = slotOf(variable).revision();
+      if (revision !== this.built[at]) current = false;
+      this.built[at++] = revision;
+    }
+    if (this.session === undefined || !current) {
       await this.release();
       const lowered = this.lowerNow();
       const { InferenceSession } = needOnnxRuntime();
@@ -92,7 +99,6 @@ class OnnxProgram implements CompiledProgram {
       if (lowered.isBaked) initializers.length = 0;
       else initializers.splice(0, initializers.length, ...initializers.map(withoutContents));
       this.lowered = lowered;
-      this.built = version;
     }
     return { session: this.session, lowered: this.lowered! };
   }
@@ -112,11 +118,12 @@ class OnnxProgram implements CompiledProgram {
     const next: { key: number; output: string; target: HostArray | undefined }[] = [];
     const outputs: Record<string, OnnxTensor | null> = {};
     // The model's first inputs are the arguments.
-    const lengths = new Map(
-      feeds.flatMap(({ shape }, i) =>
-        shape.map((size, axis) => [lowered.builder.inputs[i]!.shape[axis]!, size] as const),
-      ),
-    );
+    const lengths = new Map<string, number>();
+    feeds.forEach(({ shape }, i) => {
+      lowered.builder.inputs[i]!.shape.forEach((name, axis) => {
+        if (typeof name === 'string') lengths.set(name, shape[axis]!);
+      });
+    });
     lowered.fetches.forEach((name, i) => {
       const feed = lowered.extendedFeeds[i];
       const shares = feed !== undefined && targets[i] === feeds[feed]!.values && updatesInPlace();
@@ -170,7 +177,7 @@ class OnnxProgram implements CompiledProgram {
   private result(
     index: number,
     { builder }: OnnxLowered,
-    lengths: ReadonlyMap<number | string, number>,
+    lengths: ReadonlyMap<string, number>,
   ): OnnxTensor | null {
     const shape = builder.outputs[index]!.shape.map((length) =>
       typeof length === 'number' ? length : lengths.get(length),
