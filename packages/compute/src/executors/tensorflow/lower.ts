@@ -6,7 +6,7 @@ import { lowerNode } from './lower-node.js';
 import { isBias, Lowering, type LowerOptions, placeholder } from './lowering.js';
 import { DT, type TfGraphBuilder, type TfNode, type TfRef } from './nodes.js';
 import { isAbsorbed, scatterAdd } from './output-layer.js';
-import { recomputedHalf } from './recompute.js';
+import { recomputed } from './recompute.js';
 import { planRegions } from './regions.js';
 
 export interface Lowered {
@@ -35,7 +35,7 @@ export function lower(program: Program, options: LowerOptions): Lowered {
   const fused: GraphNode[] = [];
 
   const { addRegion } = options;
-  if (addRegion !== undefined) lowering.again = (...call) => recomputedHalf(lowering, addRegion, ...call);
+  if (addRegion !== undefined) lowering.again = (...call) => recomputed(lowering, addRegion, ...call);
   for (const unit of addRegion === undefined ? program.nodes : plan(lowering)) {
     if ('nodes' in unit) {
       lowerRegion(lowering, unit, addRegion!);

@@ -50,7 +50,7 @@ export class Lowering {
   private readonly common = new Map<Value, Map<string, unknown>>();
   private readonly updated = new Map<Value, Variable>();
   private readonly users = new Map<Value, GraphNode[]>();
-  /** {@link recomputedHalf}, where regions are compiled. */
+  /** {@link recomputed}, where regions are compiled. */
   again: ((product: GraphNode, value: Value, after: TfRef) => TfRef | undefined) | undefined;
   private readonly kept: ReadonlySet<Value>;
   private readonly regions = new Map<Value, Region>();

@@ -104,7 +104,7 @@ function product(l: Lowering, node: GraphNode, left: TfRef, right: TfRef): TfRef
   const half = l.options.matmulPrecision === 'bf16' && a.dtype === 'float32';
   const flat = a.shape.length === 2 && b.shape.length === 2;
   const inputs = [left, right].map((ref) => (half ? l.half(ref) : ref));
-  if (half && flat && node.attrs.transposeA === true && left === l.refs.get(a))
+  if (flat && node.attrs.transposeA === true && left === l.refs.get(a))
     inputs[0] = l.again?.(node, a, inputs[1]!) ?? inputs[0]!;
   const type = half ? { type: DT.bfloat16 } : T(a);
   const transposeA: TfAttr = { bool: node.attrs.transposeA as boolean };

@@ -8,7 +8,7 @@ import type { Region } from './regions.js';
 const fewest = 1 << 22;
 
 /**
- * The half-precision input of a weight's gradient, computed a second time instead of being kept since the forward pass: the
+ * The input of a weight's gradient, computed a second time instead of being kept since the forward pass: the
  * activation of a feed-forward block, say, whose own input stays for the backward pass anyway. One cheap loop for the
  * largest array that a block would keep. Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
  *
@@ -16,7 +16,7 @@ const fewest = 1 << 22;
  * @param after what the product waits for in any case; the second computation must not run earlier
  * @returns undefined where the value is better kept
  */
-export function recomputedHalf(
+export function recomputed(
   l: Lowering,
   addRegion: AddRegion,
   product: GraphNode,
@@ -31,12 +31,11 @@ export function recomputedHalf(
   // A second large input would have to be kept instead.
   const large = part.inputs.filter(({ shape }) => sizeOf(shape) >= fewest / 4);
   if (large.length !== 1) return undefined;
-  const kept = { ref: l.ref(value), half: l.half(l.ref(value)) };
+  const kept = l.ref(value);
   lowerRegion(l, part, addRegion, [after.node]);
-  const again = l.half(l.ref(value));
-  l.refs.set(value, kept.ref);
-  l.setHalf(kept.ref, kept.half);
-  return again;
+  const again = l.ref(value);
+  l.refs.set(value, kept);
+  return l.options.matmulPrecision === 'bf16' ? l.half(again) : again;
 }
 
 /** What of a region one of its results needs. */
