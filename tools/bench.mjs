@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // `pnpm bench [package …] [--quick] [--json FILE] [--check]`: every bench of the workspace, or of some packages, one after
 // the other, then one table of all ratios to the peers found on this machine, beside the committed ones. With `--check` a
-// ratio that lost more than a quarter fails.
+// bench whose ratios lost more than a quarter on average fails; single ones that did are marked.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { committedResults, compareRatios, ratioTable } from './lib/bench-results.mjs';
+import { committedResults, compareRatios, ratioTable, regressions } from './lib/bench-results.mjs';
 import { main, StepError } from './lib/steps.mjs';
 import { environment, root } from './lib/workspace.mjs';
 
@@ -69,10 +69,10 @@ await main(async () => {
   const rows = compareRatios(results, committed, TOLERANCE);
   console.log(`\n${ratioTable(rows)}`);
   if (failed.length > 0) throw new StepError(`failed: ${failed.join(', ')}`);
-  const regressed = rows.filter((row) => row.regressed);
+  const regressed = regressions(rows, TOLERANCE);
   if (args.includes('--check') && regressed.length > 0)
     throw new StepError(
-      `${regressed.length} ratios lost more than ${TOLERANCE * 100} % of what is committed`,
+      `slower than what is committed:\n  ${regressed.join('\n  ')}`,
       'rerun on an idle machine; then find the change that did it, or commit the new results and say why',
     );
 });

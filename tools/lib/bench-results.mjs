@@ -38,6 +38,25 @@ export function compareRatios(now, committed, tolerance) {
   });
 }
 
+/**
+ * What `--check` fails for. On a machine that others use single ratios wander to half and double from run to run, their
+ * mean over a bench does not.
+ *
+ * @param tolerance share of the mean (geometric) over a bench's ratios that may be lost
+ * @returns a line for each bench that lost more
+ */
+export function regressions(rows, tolerance) {
+  const known = rows.filter(({ ratio, was }) => was > 0 && ratio > 0);
+  const lines = [];
+  for (const bench of new Set(known.map((row) => row.bench))) {
+    const logs = known.filter((row) => row.bench === bench).map(({ ratio, was }) => Math.log(ratio / was));
+    const kept = Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length);
+    if (kept < 1 - tolerance)
+      lines.push(`${bench}: its ratios are ${Math.round(100 * kept)} % of the committed ones`);
+  }
+  return lines;
+}
+
 const number = (value) =>
   typeof value === 'number' ? Number(value.toPrecision(3)).toLocaleString('en') : '–';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 // @ts-expect-error plain JavaScript
-import { compareRatios, ratioTable } from '../lib/bench-results.mjs';
+import { compareRatios, ratioTable, regressions } from '../lib/bench-results.mjs';
 
 const bench = (ratio: Record<string, number | null>) => ({
   bench: 'attention',
@@ -17,6 +17,16 @@ it('a ratio that lost more than is tolerated is a regression; a new peer and an 
     ['b', 1, true],
     ['c', undefined, false],
   ]);
+});
+
+it('fails for a bench that lost a quarter on average, not for a single ratio', () => {
+  const check = (now: Record<string, number>, was: Record<string, number>) =>
+    regressions(compareRatios([bench(now)], [bench(was)], 0.25), 0.25);
+  expect(check({ a: 0.7, b: 1.1, c: 9 }, { a: 1, b: 1 })).toEqual([]);
+  expect(check({ a: 0.7, b: 0.7 }, { a: 1, b: 1 })).toEqual([
+    'attention: its ratios are 70 % of the committed ones',
+  ]);
+  expect(check({ a: 0.4, b: 2 }, { a: 1, b: 1 })).toEqual([]);
 });
 
 it('the newest committed result counts', () => {
