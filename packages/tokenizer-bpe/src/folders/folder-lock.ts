@@ -61,7 +61,10 @@ export function requireUnlocked(folder: string): void {
 
 function take(file: string, folder: string): void {
   for (let attempt = 0; attempt < 100; attempt++) {
-    if (create(file)) return removeLeftovers(file);
+    if (create(file)) {
+      removeLeftovers(file);
+      return;
+    }
     const owner = readOwner(file);
     if (owner === undefined) continue; // released a moment ago
     if (owner === 'empty') {
