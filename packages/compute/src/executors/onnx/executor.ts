@@ -30,7 +30,7 @@ class OnnxProgram implements CompiledProgram {
   private readonly held = new Map<string, OnnxTensor>();
   private file: ModelFile | undefined;
   /** Revisions of the frozen variables that the session was built from. */
-  private built: number[] = [];
+  private readonly built: number[] = [];
 
   constructor(program: Program, options: CompileOptions) {
     this.program = program;
@@ -75,13 +75,13 @@ class OnnxProgram implements CompiledProgram {
 
   private async ready(): Promise<{ session: OnnxSession; lowered: OnnxLowered }> {
     let at = 0;
-    let current = this.session !== undefined;
+    let isStale = false;
     for (const variable of this.frozen) {
       const revision = slotOf(variable).revision();
-      if (revision !== this.built[at]) current = false;
+      if (revision !== this.built[at]) isStale = true;
       this.built[at++] = revision;
     }
-    if (this.session === undefined || !current) {
+    if (this.session === undefined || isStale) {
       await this.release();
       const lowered = this.lowerNow();
       const { InferenceSession } = needOnnxRuntime();

@@ -1,5 +1,5 @@
 import type { Variable } from '@tensorflow/tfjs-core';
-import type { GraphNode, HostArray, Program, Value } from '../../capture/graph.js';
+import { type GraphNode, type HostArray, type Program, sizeOf, type Value } from '../../capture/graph.js';
 
 /** Zeros after each row: one cache line. */
 const extra = 16;
@@ -106,7 +106,7 @@ export function withZeros(values: HostArray, shape: readonly number[], axes: rea
   const [rows, columns] = shape.length === 1 ? [1, shape[0]!] : (shape as [number, number]);
   const wider = widerShape(shape, axes);
   const width = wider.at(-1)!;
-  const out = new Float32Array(wider.reduce((product, length) => product * length, 1));
+  const out = new Float32Array(sizeOf(wider));
   for (let row = 0; row < rows; row++)
     out.set(values.subarray(row * columns, (row + 1) * columns), row * width);
   return out;

@@ -2,7 +2,7 @@ import { type GraphNode, sizeOf, type Value } from '../../capture/graph.js';
 import { lowerRegion } from './compile-region.js';
 import type { AddRegion, Lowering } from './lowering.js';
 import type { TfRef } from './nodes.js';
-import type { Region } from './regions.js';
+import { inputsOf, type Region } from './regions.js';
 
 /** Elements from which a stored value is worth a second computation. */
 const fewest = 1 << 22;
@@ -44,7 +44,5 @@ function partFor(region: Region, value: Value): Region {
   for (const node of [...region.nodes].reverse())
     if (needed.has(node)) for (const input of node.inputs) needed.add(input.node);
   const nodes = region.nodes.filter((node) => needed.has(node));
-  const own = new Set(nodes);
-  const inputs = new Set(nodes.flatMap((node) => node.inputs.filter((input) => !own.has(input.node))));
-  return { nodes, inputs: [...inputs], outputs: [value] };
+  return { nodes, inputs: inputsOf(nodes), outputs: [value] };
 }

@@ -149,7 +149,8 @@ function withRecomputed(
   return current;
 }
 
-function inputsOf(nodes: readonly GraphNode[]): Value[] {
+/** What nodes read that none of them computes. */
+export function inputsOf(nodes: readonly GraphNode[]): Value[] {
   const own = new Set(nodes);
   return [...new Set(nodes.flatMap((node) => node.inputs.filter((value) => !own.has(value.node))))];
 }
