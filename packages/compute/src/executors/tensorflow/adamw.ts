@@ -1,6 +1,6 @@
 import type { Variable } from '@tensorflow/tfjs-core';
-import type { GraphNode, Value } from '../../capture/graph.js';
-import type { Lowering } from './lowering.js';
+import { type GraphNode, sizeOf, type Value } from '../../capture/graph.js';
+import { type AddRegion, Lowering, placeholder } from './lowering.js';
 import { DT, type TfNode, type TfRef } from './nodes.js';
 
 const float = { type: DT.float32 } as const;
@@ -16,6 +16,88 @@ export function inPlaceState(l: Lowering, node: GraphNode): [Variable, Variable,
     return update !== undefined && update === states[i] && l.uses.get(value) === 1;
   });
   return updated ? (states as [Variable, Variable, Variable]) : undefined;
+}
+
+/** Elements from which a compiled update pays for its call. */
+const smallest = 1 << 16;
+
+/**
+ * The whole update as one loop that XLA compiles: it writes into the variables' own memory, decays, and takes a clip factor
+ * and half-precision gradients as they are. `ResourceApplyAdam` goes over the memory once more for each of these.
+ *
+ * @returns undefined where {@link applyAdamW} does as well
+ */
+export function compiledAdamW(l: Lowering, node: GraphNode, addRegion: AddRegion): TfNode | undefined {
+  const [value, , , given, stepSize, epsilon, keep] = node.inputs as Value[];
+  if (sizeOf(value!.shape) < smallest) return undefined;
+  const states = inPlaceState(l, node)!;
+  const { gradient, scale } = unscaled(l, given!);
+  const half = l.knownHalf(l.ref(gradient));
+  const type = half === undefined ? DT.float32 : DT.bfloat16;
+  const decay = node.attrs.decay === true;
+  const numbers = [stepSize!, epsilon!, ...(decay ? [keep!] : []), ...(scale === undefined ? [] : [scale])];
+  const key = JSON.stringify(['AdamW', value!.shape, node.attrs, type, scale !== undefined]);
+  const name = addRegion(key, () => {
+    const inner = new Lowering(
+      { feeds: [], fetches: [], updates: [], variables: [], nodes: [] },
+      { ...l.options, matmulPrecision: 'float32' },
+    );
+    const { builder } = inner;
+    const handles = states.map((_, i) =>
+      builder.add(
+        'Placeholder',
+        [],
+        { dtype: { type: DT.resource }, shape: { shape: [] } },
+        [],
+        `state_${i}`,
+      ),
+    );
+    const old = handles.map((handle, i) => {
+      const read = builder.op('ReadVariableOp', [{ node: handle, index: 0 }], { dtype: float });
+      inner.refs.set(node.inputs[i]!, read);
+      return read.node;
+    });
+    const slope = placeholder(builder, gradient, 'gradient', type);
+    const scalars = numbers.map((number, i) => {
+      const fed = placeholder(builder, number, `number_${i}`);
+      inner.refs.set(number, { node: fed, index: 0 });
+      return fed;
+    });
+    const full = half === undefined ? { node: slope, index: 0 } : inner.full({ node: slope, index: 0 });
+    inner.refs.set(
+      given!,
+      scale === undefined ? full : builder.op('Mul', [full, inner.ref(scale)], { T: float }),
+    );
+    if (!decay) inner.refs.set(keep!, builder.number(1));
+    const targets = composeAdamW(inner, node).map((fresh, i) =>
+      builder.add('AssignVariableOp', [{ node: handles[i]!, index: 0 }, fresh], { dtype: float }, old),
+    );
+    return { nodes: builder.nodes, inputs: [...handles, slope, ...scalars], outputs: [], targets };
+  });
+  const attrs = {
+    Tin: { types: [DT.resource, DT.resource, DT.resource, type, ...numbers.map(() => DT.float32)] },
+    Tout: { types: [] },
+    f: { func: name },
+    _XlaMustCompile: { bool: true },
+  };
+  const args = [
+    ...states.map((state) => l.handle(state)),
+    half ?? l.ref(gradient),
+    ...numbers.map((x) => l.ref(x)),
+  ];
+  return l.builder.add('StatefulPartitionedCall', [args], attrs, l.afterUse(...states));
+}
+
+/** The gradient before a clip factor that only this update wants. */
+function unscaled(l: Lowering, gradient: Value): { gradient: Value; scale?: Value } {
+  const { op, inputs } = gradient.node;
+  const [a, b] = inputs;
+  if (op !== 'Multiply' || l.readersOf(gradient)?.length !== 1) return { gradient };
+  if (sizeOf(b!.shape) === 1 && String(a!.shape) === String(gradient.shape))
+    return { gradient: a!, scale: b! };
+  if (sizeOf(a!.shape) === 1 && String(b!.shape) === String(gradient.shape))
+    return { gradient: b!, scale: a! };
+  return { gradient };
 }
 
 /** `ResourceApplyAdam` on the variables themselves; weight decay first, on the parameter alone. */
@@ -40,7 +122,7 @@ export function applyAdamW(l: Lowering, node: GraphNode): TfNode {
     l.shared(scalar, `times ${factor}`, () =>
       builder.op('Mul', [l.ref(scalar), builder.number(factor)], { T: float }),
     );
-  const control = l.afterRead(param, mean, square);
+  const control = l.afterUse(param, mean, square);
   if (node.attrs.decay === true) {
     const kept = builder.op('Mul', [l.ref(value), l.ref(keep)], { T: float });
     const assign = [l.handle(param), kept] as const;

@@ -1,6 +1,6 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import { type GraphNode, type Program, sizeOf, type Value } from '../../capture/graph.js';
-import { applyAdamW, inPlaceState } from './adamw.js';
+import { applyAdamW, compiledAdamW, inPlaceState } from './adamw.js';
 import { lowerRegion } from './compile-region.js';
 import { lowerNode } from './lower-node.js';
 import { isBias, Lowering, type LowerOptions, placeholder } from './lowering.js';
@@ -62,7 +62,9 @@ export function lower(program: Program, options: LowerOptions): Lowered {
     }
   }
 
-  const updates = [...fused.map((node) => applyAdamW(lowering, node)), ...lowerUpdates(lowering, fused)];
+  const inPlace = (node: GraphNode) =>
+    (addRegion && compiledAdamW(lowering, node, addRegion)) ?? applyAdamW(lowering, node);
+  const updates = [...fused.map(inPlace), ...lowerUpdates(lowering, fused)];
   // A function output must not be an input or a variable's own buffer: an identity costs nothing.
   const fetches = program.fetches.map((value) =>
     builder.op('Identity', [lowering.ref(value)], { T: { type: DT[value.dtype] } }),

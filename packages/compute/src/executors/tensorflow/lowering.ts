@@ -145,6 +145,12 @@ export class Lowering {
     return variables.flatMap((variable) => this.reads.get(variable) ?? []);
   }
 
+  /** The same, and after everyone who got the old value so far: while someone holds it, its memory is not free. */
+  afterUse(...variables: Variable[]): TfNode[] {
+    const reads = this.afterRead(...variables);
+    return [...reads, ...reads.flatMap((read) => this.builder.consumersOf(read))];
+  }
+
   /** `ref` in bfloat16. */
   half(ref: TfRef): TfRef {
     let half = this.halves.get(ref);

@@ -51,6 +51,7 @@ export interface TfNode {
 /** Collects nodes in an order in which every node follows its inputs. */
 export class TfGraphBuilder {
   readonly nodes: TfNode[] = [];
+  private readonly consumers = new Map<TfNode, TfNode[]>();
   private readonly counts = new Map<string, number>();
   private readonly constants = new Map<string, TfRef>();
   private readonly prefix: string;
@@ -77,7 +78,17 @@ export class TfGraphBuilder {
       attrs,
     };
     this.nodes.push(node);
+    for (const input of inputs.flat() as TfRef[]) {
+      const known = this.consumers.get(input.node);
+      if (known === undefined) this.consumers.set(input.node, [node]);
+      else known.push(node);
+    }
     return node;
+  }
+
+  /** Who reads a result of `node` so far. */
+  consumersOf(node: TfNode): readonly TfNode[] {
+    return this.consumers.get(node) ?? [];
   }
 
   op(
