@@ -211,7 +211,7 @@ export class Lowering {
 }
 
 /** Operations that move numbers only; they move bfloat16 as well. */
-const layout = new Set(['Reshape', 'Transpose', 'Slice']);
+const layout = new Set(['Concat', 'Reshape', 'Transpose', 'Slice']);
 
 export function placeholder(
   builder: TfGraphBuilder,

@@ -196,12 +196,19 @@ export const lowerings: Record<string, TfLowering> = {
   Reshape: layout('Reshape', 'Tshape', (node) => [node.outputs[0]!.shape]),
   Transpose: layout('Transpose', 'Tperm', (node) => [node.attrs.perm as number[]]),
   Slice: layout('Slice', 'Index', (node) => [node.attrs.begin as number[], node.attrs.size as number[]]),
-  Concat: (l, node) =>
-    l.builder.op(
-      'ConcatV2',
-      [node.inputs.map((value) => l.ref(value)), l.builder.ints(node.attrs.axis as number)],
-      { N: { int: node.inputs.length }, T: T(node.inputs[0]!), Tidx: int32 },
-    ),
+  Concat: (l, node) => {
+    const join = (refs: TfRef[], type: TfAttr) =>
+      l.builder.op('ConcatV2', [refs, l.builder.ints(node.attrs.axis as number)], {
+        N: { int: refs.length },
+        T: type,
+        Tidx: int32,
+      });
+    const refs = node.inputs.map((value) => l.ref(value));
+    const joined = join(refs, T(node.inputs[0]!));
+    const halves = refs.flatMap((ref) => l.knownHalf(ref) ?? []);
+    if (halves.length === refs.length) l.setHalf(joined, join(halves, { type: DT.bfloat16 }));
+    return joined;
+  },
   Tile: (l, node) =>
     l.builder.op('Tile', [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.reps as number[])], {
       T: T(node.inputs[0]!),
