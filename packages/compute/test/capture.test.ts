@@ -328,6 +328,26 @@ describe.each(executors)('capture on %s', (executor) => {
 });
 
 describe.runIf(graphExecutors.includes('tensorflow'))('the TensorFlow executor', () => {
+  it('leaves no arrays of large variables behind', async () => {
+    const size = 1 << 25; // 134 MB
+    const before = process.memoryUsage().arrayBuffers;
+    const weight = tf.tidy(() => tf.variable(tf.tensor(new Float32Array(size).fill(0.5), [size])));
+    const step = capture(
+      (x: tf.Tensor) => {
+        weight.assign(tf.add(weight, x));
+        return tf.max(weight);
+      },
+      { executor: 'tensorflow' },
+    );
+    const result = (await step(1)) as tf.Tensor;
+    const [value] = await result.data();
+    const grown = process.memoryUsage().arrayBuffers - before;
+    tf.dispose([result, weight]);
+    step.dispose();
+    expect(value).toBe(1.5);
+    expect(grown).toBeLessThan(size);
+  });
+
   it('runs synchronously too, on the same variables', async () => {
     const v = tf.variable(tf.scalar(1));
     const next = capture(
@@ -429,6 +449,28 @@ describe.runIf(graphExecutors.includes('onnx'))('the ONNX executor', () => {
     expect(Math.max(...again[0]!.dataSync())).toBe(0);
     captured.dispose();
     tf.dispose([w, table, x, actual, again]);
+  });
+
+  it('loses no row where many have one index', async () => {
+    const [rows, width] = [4096, 384];
+    // Integers: their sums are exact in any order.
+    const x = tf.cast(tf.randomUniformInt([rows, width], -8, 9, 1), 'float32');
+    const ids = tf.randomUniformInt([rows], 0, 3, 2);
+    const pairs = tf.stack([ids, tf.zerosLike(ids)], 1);
+    const sums = (a: tf.Tensor, i: tf.Tensor, p: tf.Tensor) => [
+      tf.unsortedSegmentSum(a, i as tf.Tensor1D, 3),
+      tf.scatterND(p, a, [3, 1, width]),
+    ];
+    const expected = await sums(x, ids, pairs)[0]!.data();
+    const captured = capture(sums, { executor: 'onnx' });
+    for (let run = 0; run < 5; run++) {
+      for (const sum of (await captured(x, ids, pairs)) as tf.Tensor[]) {
+        expect(await sum.data()).toEqual(expected);
+        sum.dispose();
+      }
+    }
+    captured.dispose();
+    tf.dispose([x, ids, pairs]);
   });
 
   it('reads live weights where they are, in every run', async () => {

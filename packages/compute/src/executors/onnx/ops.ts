@@ -4,6 +4,7 @@ import type { OnnxLowering } from './lower.js';
 import { OT } from './model.js';
 import { addBias, fusedOps } from './ops-fused.js';
 import { windowOps } from './ops-window.js';
+import { scatterAdd } from './scatter-add.js';
 
 export type OnnxLoweringRule = (l: OnnxLowering, node: GraphNode) => string | string[];
 
@@ -278,7 +279,8 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
   },
   ScatterNd: (l, node) => {
     const [indices, updates] = refs(l, node) as [string, string];
-    return scatterAdd(l, node.outputs[0]!, cast(l, indices, 'int64'), updates);
+    const depth = node.inputs[0]!.shape.at(-1)!;
+    return scatterAdd(l, node.outputs[0]!, depth, cast(l, indices, 'int64'), updates);
   },
   TensorScatterUpdate: (l, node) => {
     const [tensor, indices, updates] = refs(l, node) as [string, string, string];
@@ -286,9 +288,7 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
   },
   UnsortedSegmentSum: (l, node) => {
     const [x, ids] = refs(l, node) as [string, string];
-    const shape = node.inputs[1]!.shape;
-    const indices = l.builder.op('Reshape', [cast(l, ids, 'int64'), l.builder.ints([...shape, 1])]);
-    return scatterAdd(l, node.outputs[0]!, indices, x);
+    return scatterAdd(l, node.outputs[0]!, 1, cast(l, ids, 'int64'), x);
   },
   // A comparison with every class: a class outside the range is hot nowhere, as in TensorFlow.
   OneHot: (l, node) => {
@@ -368,8 +368,3 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
     return [call('Sub', node.attrs.decay === true ? call('Mul', value, keep) : value, change), m, v];
   }),
 };
-
-function scatterAdd(l: OnnxLowering, out: Value, indices: string, updates: string): string {
-  const zeros = l.builder.op('Expand', [l.builder.scalar(0, out.dtype), l.builder.ints(out.shape)]);
-  return l.builder.op('ScatterND', [zeros, indices, updates], { reduction: { string: 'add' } });
-}
