@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Cluster } from '../distributed/cluster.js';
 import { candidates } from '../executors/choose.js';
 import type { CompiledProgram, CompileOptions, Dynamic, Executor } from '../executors/executor.js';
+import { collectGarbage } from '../executors/host.js';
 import { availableExecutors, type ExecutorName, needExecutor } from '../executors/index.js';
 import { sampleSizes } from '../executors/onnx/dynamic.js';
 import { engine } from './engine.js';
@@ -13,6 +14,9 @@ import { lengthOf, namedLengths, namesIn } from './named-lengths.js';
 import { type FeedLeaf, isFeedLeaf, mapTree } from './structure.js';
 import { isCapturing, type Trace, trace } from './trace.js';
 import { slotOf, sweepVariables } from './variables.js';
+
+/** Bytes of weights that move to an executor at once, from which their old arrays are worth a collection. */
+const muchGarbage = 1 << 26;
 
 /** How {@link capture} compiles and runs a function. */
 export interface CaptureOptions {
@@ -397,12 +401,14 @@ class Captured {
   }
 
   private before(program: Program, compiled: CompiledProgram): void {
+    let released = 0;
     for (const variable of program.variables) {
       if (variable.isDisposed) {
         throw new FeedError(`variable ${variable.name} of a captured function was disposed`);
       }
-      if (!compiled.frozen?.has(variable)) slotOf(variable).push(compiled.store);
+      if (!compiled.frozen?.has(variable)) released += slotOf(variable).push(compiled.store);
     }
+    if (released >= muchGarbage) collectGarbage();
   }
 
   private after(

@@ -51,14 +51,20 @@ class Slot implements StoredData {
     );
   }
 
-  /** Brings `store` up to date before a run. */
-  push(store: VariableStore): void {
+  /**
+   * Brings `store` up to date before a run.
+   *
+   * @returns the bytes that the eager side let go of
+   */
+  push(store: VariableStore): number {
     const { variable } = this;
     this.revision();
-    if (this.copies.get(store) === this.version) return;
+    if (this.copies.get(store) === this.version) return 0;
     if (!this.refresh(store)) store.write(this.key, this.current(), this.meta);
     this.copies.set(store, this.version);
-    if (!graphBackend().owns(variable.dataId as object)) this.dataId = graphBackend().adopt(variable, this);
+    if (graphBackend().owns(variable.dataId as object)) return 0;
+    this.dataId = graphBackend().adopt(variable, this);
+    return 4 * variable.size;
   }
 
   /** Copies the value from the store that has it over an older one in `store`, without an array in between. */
