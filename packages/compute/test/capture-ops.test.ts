@@ -62,6 +62,7 @@ const cases: Case[] = [
   ['cumsum', (x: tf.Tensor) => [tf.cumsum(x, 1), tf.cumsum(x, 0, true), tf.cumsum(x, 1, false, true)], () => [normal(4, 5)]],
   ['topk', (x: tf.Tensor) => { const t = tf.topk(x, 3); return [t.values, t.indices]; }, () => [normal(4, 9)]],
   ['matMul', (a: tf.Tensor2D, b: tf.Tensor2D) => tf.matMul(a, b, false, true), () => [normal(4, 6), normal(5, 6)]],
+  ['matMul, many rows', (a: tf.Tensor2D, b: tf.Tensor2D) => tf.relu(tf.matMul(a, b, false, true)), () => [normal(20, 6), normal(5, 6)]],
   ['matMul, both transposed', (a: tf.Tensor2D, b: tf.Tensor2D) => tf.matMul(a, b, true, true), () => [normal(6, 4), normal(5, 6)]],
   ['matMul, batches', (a: tf.Tensor3D, b: tf.Tensor3D) => tf.matMul(a, b, true), () => [normal(2, 3, 6, 4), normal(2, 3, 6, 5)]],
   ['fused matMul', (a: tf.Tensor2D, b: tf.Tensor2D, bias: tf.Tensor) => tf.fused.matMul({ a, b, bias, activation: 'relu' }), () => [normal(4, 6), normal(6, 5), normal(5)]],
