@@ -451,6 +451,16 @@ describe.runIf(graphExecutors.includes('onnx'))('the ONNX executor', () => {
     tf.dispose([w, table, x, actual, again]);
   });
 
+  it('sums the squares of millions of elements to six digits', async () => {
+    const x = tf.fill([2000, 3000], 0.3);
+    const norm = capture((a: tf.Tensor) => globalNorm({ a }), { executor: 'onnx' });
+    const result = (await norm(x)) as tf.Tensor;
+    const [value] = await result.data();
+    expect(value! / (Math.fround(0.3) * Math.sqrt(6e6)) - 1).toBeCloseTo(0, 5);
+    norm.dispose();
+    tf.dispose([x, result]);
+  });
+
   it('loses no row where many have one index', async () => {
     const [rows, width] = [4096, 384];
     // Integers: their sums are exact in any order.

@@ -1,5 +1,5 @@
 import { ExecutorError } from '../../capture/errors.js';
-import type { GraphNode, Value } from '../../capture/graph.js';
+import { type GraphNode, sizeOf, type Value } from '../../capture/graph.js';
 import type { OnnxLowering } from './lower.js';
 import { OT } from './model.js';
 import { addBias, fusedOps } from './ops-fused.js';
@@ -180,8 +180,7 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
   Prod: reduction('ReduceProd'),
   All: logicalReduction('ReduceMin'),
   Any: logicalReduction('ReduceMax'),
-  SumOfSquares: (l, node) =>
-    l.builder.op('ReduceSumSquare', [l.ref(node.inputs[0]!)], { keepdims: { int: 0 } }),
+  SumOfSquares: sumOfSquares,
   ArgMax: argument('ArgMax'),
   ArgMin: argument('ArgMin'),
   Cumsum: (l, node) =>
@@ -368,3 +367,20 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
     return [call('Sub', node.attrs.decay === true ? call('Mul', value, keep) : value, change), m, v];
   }),
 };
+
+/** In parts, then sums of parts: one float32 sum over millions of elements loses four of its digits. */
+function sumOfSquares(l: OnnxLowering, node: GraphNode): string {
+  const [x] = node.inputs as [Value];
+  let left = sizeOf(x.shape);
+  if (left === 0) return l.builder.scalar(0);
+  let sums = l.ref(x);
+  for (let op = 'ReduceSumSquare'; op === 'ReduceSumSquare' || left > 1; op = 'ReduceSum') {
+    let part = Math.min(left, 512);
+    while (part > 1 && left % part !== 0) part -= 1;
+    if (part <= 1) part = left;
+    sums = l.builder.op('Reshape', [sums, l.builder.ints([-1, part])]);
+    sums = l.builder.op(op, [sums, l.builder.ints([1])], { keepdims: { int: 0 } });
+    left /= part;
+  }
+  return l.builder.op('Reshape', [sums, l.builder.ints([])]);
+}
