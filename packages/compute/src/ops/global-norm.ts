@@ -1,10 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvalidArgumentError } from '../errors.js';
 import { defineKernel, runKernel } from './kernel.js';
+import { partsOf } from './parts.js';
 
 defineKernel<{ x: tf.Tensor }, object>({
   name: 'FusedSumOfSquares',
-  composite: ({ x }) => tf.sum(tf.square(x)),
+  // In parts: wasm adds up a whole tensor in one float32.
+  composite({ x }) {
+    const squares: tf.Tensor = tf.square(x);
+    const parts = x.size === 0 ? [] : partsOf(x.size);
+    return tf.sum(parts.reduce((sums, part) => tf.sum(tf.reshape(sums, [-1, part]), 1), squares));
+  },
   // L2Loss is half the sum of squares, in one pass and without a temporary.
   tensorflow: (raw, { x }) => raw.one('Mul', [raw.one('L2Loss', [x]), tf.scalar(2)]),
 });

@@ -1,5 +1,6 @@
 import { ExecutorError } from '../../capture/errors.js';
 import { type GraphNode, sizeOf, type Value } from '../../capture/graph.js';
+import { partsOf } from '../../ops/parts.js';
 import type { OnnxLowering } from './lower.js';
 import { OT } from './model.js';
 import { addBias, fusedOps } from './ops-fused.js';
@@ -368,19 +369,13 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
   }),
 };
 
-/** In parts, then sums of parts: one float32 sum over millions of elements loses four of its digits. */
 function sumOfSquares(l: OnnxLowering, node: GraphNode): string {
   const [x] = node.inputs as [Value];
-  let left = sizeOf(x.shape);
-  if (left === 0) return l.builder.scalar(0);
-  let sums = l.ref(x);
-  for (let op = 'ReduceSumSquare'; op === 'ReduceSumSquare' || left > 1; op = 'ReduceSum') {
-    let part = Math.min(left, 512);
-    while (part > 1 && left % part !== 0) part -= 1;
-    if (part <= 1) part = left;
-    sums = l.builder.op('Reshape', [sums, l.builder.ints([-1, part])]);
-    sums = l.builder.op(op, [sums, l.builder.ints([1])], { keepdims: { int: 0 } });
-    left /= part;
-  }
+  if (sizeOf(x.shape) === 0) return l.builder.scalar(0);
+  const sums = partsOf(sizeOf(x.shape)).reduce((from, part, i) => {
+    const rows = l.builder.op('Reshape', [from, l.builder.ints([-1, part])]);
+    const op = i === 0 ? 'ReduceSumSquare' : 'ReduceSum';
+    return l.builder.op(op, [rows, l.builder.ints([1])], { keepdims: { int: 0 } });
+  }, l.ref(x));
   return l.builder.op('Reshape', [sums, l.builder.ints([])]);
 }
