@@ -147,8 +147,12 @@ export class Lowering {
 
   /** The same, and after everyone who got the old value so far: while someone holds it, its memory is not free. */
   afterUse(...variables: Variable[]): TfNode[] {
-    const reads = this.afterRead(...variables);
-    return [...reads, ...reads.flatMap((read) => this.builder.consumersOf(read))];
+    const nodes = new Set(this.afterRead(...variables));
+    for (const node of nodes) {
+      const holds = node.op === 'ReadVariableOp' || sharesMemory.has(node.op);
+      if (holds) for (const consumer of this.builder.consumersOf(node)) nodes.add(consumer);
+    }
+    return [...nodes];
   }
 
   /** `ref` in bfloat16. */
@@ -209,6 +213,9 @@ export class Lowering {
     return need;
   }
 }
+
+/** TensorFlow operations whose result can be the same memory. */
+const sharesMemory = new Set(['Identity', 'Reshape', 'Slice']);
 
 /** Operations that move numbers only; they move bfloat16 as well. */
 const layout = new Set(['Concat', 'Reshape', 'Transpose', 'Slice']);
