@@ -118,9 +118,8 @@ export const fusedRules: Record<string, KernelRule> = {
     const inputs = needed.map((name) => input(call, name));
     const { keep, scale } = call.inputs;
     const { beta1, beta2 } = call.attrs;
-    // A gradient is scaled before the update: no native kernel takes the factor.
-    if (scale !== undefined) inputs[3] = binary('Multiply', inputs[3]!, scale);
     inputs.push(keep ?? scalar(1, 'float32'));
+    if (scale !== undefined) inputs.push(input(call, 'scale'));
     const state = { shape: value.shape, dtype: 'float32' } as const;
     return emitMany('AdamW', inputs, { beta1, beta2, decay: keep !== undefined }, [state, state, state]);
   },

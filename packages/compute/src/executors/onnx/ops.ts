@@ -351,7 +351,7 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
     return [loss, residual];
   },
   AdamW: composite(({ call, number, inputs }, node) => {
-    const [value, mean, square, gradient, stepSize, epsilon, keep] = inputs as [
+    const [value, mean, square, given, stepSize, epsilon, keep] = inputs as [
       string,
       string,
       string,
@@ -360,6 +360,8 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
       string,
       string,
     ];
+    const scale = inputs[7];
+    const gradient = scale === undefined ? given : call('Mul', given, scale);
     const mix = (old: string, beta: number, fresh: string) =>
       call('Add', call('Mul', old, number(beta)), call('Mul', fresh, number(1 - beta)));
     const m = mix(mean, node.attrs.beta1 as number, gradient);

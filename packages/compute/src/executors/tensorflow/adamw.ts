@@ -28,11 +28,10 @@ const smallest = 1 << 16;
  * @returns undefined where {@link applyAdamW} does as well
  */
 export function compiledAdamW(l: Lowering, node: GraphNode, addRegion: AddRegion): TfNode | undefined {
-  const [value, , , given, stepSize, epsilon, keep] = node.inputs as Value[];
+  const [value, , , gradient, stepSize, epsilon, keep, scale] = node.inputs as Value[];
   if (sizeOf(value!.shape) < smallest) return undefined;
   const states = inPlaceState(l, node)!;
-  const { gradient, scale } = unscaled(l, given!);
-  const half = l.knownHalf(l.ref(gradient));
+  const half = l.knownHalf(l.ref(gradient!));
   const type = half === undefined ? DT.float32 : DT.bfloat16;
   const decay = node.attrs.decay === true;
   const numbers = [stepSize!, epsilon!, ...(decay ? [keep!] : []), ...(scale === undefined ? [] : [scale])];
@@ -57,17 +56,14 @@ export function compiledAdamW(l: Lowering, node: GraphNode, addRegion: AddRegion
       inner.refs.set(node.inputs[i]!, read);
       return read.node;
     });
-    const slope = placeholder(builder, gradient, 'gradient', type);
+    const slope = placeholder(builder, gradient!, 'gradient', type);
     const scalars = numbers.map((number, i) => {
       const fed = placeholder(builder, number, `number_${i}`);
       inner.refs.set(number, { node: fed, index: 0 });
       return fed;
     });
-    const full = half === undefined ? { node: slope, index: 0 } : inner.full({ node: slope, index: 0 });
-    inner.refs.set(
-      given!,
-      scale === undefined ? full : builder.op('Mul', [full, inner.ref(scale)], { T: float }),
-    );
+    const fed = { node: slope, index: 0 };
+    inner.refs.set(gradient!, half === undefined ? fed : inner.full(fed));
     if (!decay) inner.refs.set(keep!, builder.number(1));
     const targets = composeAdamW(inner, node).map((fresh, i) =>
       builder.add('AssignVariableOp', [{ node: handles[i]!, index: 0 }, fresh], { dtype: float }, old),
@@ -82,37 +78,23 @@ export function compiledAdamW(l: Lowering, node: GraphNode, addRegion: AddRegion
   };
   const args = [
     ...states.map((state) => l.handle(state)),
-    half ?? l.ref(gradient),
+    half ?? l.ref(gradient!),
     ...numbers.map((x) => l.ref(x)),
   ];
   return l.builder.add('StatefulPartitionedCall', [args], attrs, l.afterUse(...states));
 }
 
-/** The gradient before a clip factor that only this update wants. */
-function unscaled(l: Lowering, gradient: Value): { gradient: Value; scale?: Value } {
-  const { op, inputs } = gradient.node;
-  const [a, b] = inputs;
-  if (op !== 'Multiply' || l.readersOf(gradient)?.length !== 1) return { gradient };
-  if (sizeOf(b!.shape) === 1 && String(a!.shape) === String(gradient.shape))
-    return { gradient: a!, scale: b! };
-  if (sizeOf(a!.shape) === 1 && String(b!.shape) === String(gradient.shape))
-    return { gradient: b!, scale: a! };
-  return { gradient };
+/** The gradient times the clip factor, if there is one. */
+function clipped(l: Lowering, { inputs }: GraphNode): TfRef {
+  const [gradient, scale] = [l.ref(inputs[3]!), inputs[7]];
+  return scale === undefined ? gradient : l.builder.op('Mul', [gradient, l.ref(scale)], { T: float });
 }
 
 /** `ResourceApplyAdam` on the variables themselves; weight decay first, on the parameter alone. */
 export function applyAdamW(l: Lowering, node: GraphNode): TfNode {
   const [param, mean, square] = inPlaceState(l, node)!;
   const { builder } = l;
-  const [value, , , gradient, stepSize, epsilon, keep] = node.inputs as [
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-    Value,
-  ];
+  const [value, , , , stepSize, epsilon, keep] = node.inputs as Value[];
   const beta1 = node.attrs.beta1 as number;
   const beta2 = node.attrs.beta2 as number;
   // The kernel computes 1 − β in float32, which makes its moments too small by these factors.
@@ -124,7 +106,7 @@ export function applyAdamW(l: Lowering, node: GraphNode): TfNode {
     );
   const control = l.afterUse(param, mean, square);
   if (node.attrs.decay === true) {
-    const kept = builder.op('Mul', [l.ref(value), l.ref(keep)], { T: float });
+    const kept = builder.op('Mul', [l.ref(value!), l.ref(keep!)], { T: float });
     const assign = [l.handle(param), kept] as const;
     control.push(builder.add('AssignVariableOp', assign, { dtype: float }, l.afterRead(param)));
   }
@@ -137,11 +119,11 @@ export function applyAdamW(l: Lowering, node: GraphNode): TfNode {
       // Powers of zero switch off the kernel's own bias correction: the step size already holds it.
       builder.number(0),
       builder.number(0),
-      scaled(stepSize, r1 / Math.sqrt(r2)),
+      scaled(stepSize!, r1 / Math.sqrt(r2)),
       builder.number(beta1),
       builder.number(beta2),
-      scaled(epsilon, 1 / Math.sqrt(r2)),
-      l.ref(gradient),
+      scaled(epsilon!, 1 / Math.sqrt(r2)),
+      clipped(l, node),
     ],
     { T: float, use_locking: { bool: false }, use_nesterov: { bool: false } },
     control,
@@ -151,9 +133,16 @@ export function applyAdamW(l: Lowering, node: GraphNode): TfNode {
 /** The same arithmetic as separate operations, where a result is more than a new state. */
 export function composeAdamW(l: Lowering, node: GraphNode): TfRef[] {
   const { builder } = l;
-  const [value, mean, square, gradient, stepSize, epsilon, keep] = node.inputs.map((input) =>
-    l.ref(input),
-  ) as [TfRef, TfRef, TfRef, TfRef, TfRef, TfRef, TfRef];
+  const [value, mean, square, , stepSize, epsilon, keep] = node.inputs.map((input) => l.ref(input)) as [
+    TfRef,
+    TfRef,
+    TfRef,
+    TfRef,
+    TfRef,
+    TfRef,
+    TfRef,
+  ];
+  const gradient = clipped(l, node);
   const op = (name: string, ...inputs: TfRef[]) => builder.op(name, inputs, { T: float });
   const mix = (old: TfRef, beta: number, fresh: TfRef) =>
     op('AddV2', op('Mul', old, builder.number(beta)), op('Mul', fresh, builder.number(1 - beta)));

@@ -68,24 +68,26 @@ function cumulative(op: string): TfLowering {
 }
 
 /** Moves numbers; what exists in bfloat16 is moved in bfloat16 too, and the graph optimiser drops what nobody reads. */
+function moved(l: Lowering, node: GraphNode, move: (refs: TfRef[], type: TfAttr) => TfRef): TfRef {
+  const refs = node.inputs.map((value) => l.ref(value));
+  const result = move(refs, T(node.inputs[0]!));
+  const halves = refs.flatMap((ref) => l.knownHalf(ref) ?? []);
+  if (halves.length === refs.length) l.setHalf(result, move(halves, { type: DT.bfloat16 }));
+  return result;
+}
+
 function layout(
   op: string,
   index: string,
   lists: (node: GraphNode) => readonly (readonly number[])[],
 ): TfLowering {
-  return (l, node) => {
-    const [x] = node.inputs as [Value];
-    const move = (ref: TfRef, type: TfAttr) =>
-      l.builder.op(op, [ref, ...lists(node).map((list) => l.builder.ints(list))], {
+  return (l, node) =>
+    moved(l, node, (refs, type) =>
+      l.builder.op(op, [...refs, ...lists(node).map((list) => l.builder.ints(list))], {
         T: type,
         [index]: int32,
-      });
-    const ref = l.ref(x);
-    const moved = move(ref, T(x));
-    const half = l.knownHalf(ref);
-    if (half !== undefined) l.setHalf(moved, move(half, { type: DT.bfloat16 }));
-    return moved;
-  };
+      }),
+    );
 }
 
 function matMul(l: Lowering, node: GraphNode): TfRef {
@@ -220,19 +222,14 @@ export const lowerings: Record<string, TfLowering> = {
   Reshape: layout('Reshape', 'Tshape', (node) => [node.outputs[0]!.shape]),
   Transpose: layout('Transpose', 'Tperm', (node) => [node.attrs.perm as number[]]),
   Slice: layout('Slice', 'Index', (node) => [node.attrs.begin as number[], node.attrs.size as number[]]),
-  Concat: (l, node) => {
-    const join = (refs: TfRef[], type: TfAttr) =>
+  Concat: (l, node) =>
+    moved(l, node, (refs, type) =>
       l.builder.op('ConcatV2', [refs, l.builder.ints(node.attrs.axis as number)], {
         N: { int: refs.length },
         T: type,
         Tidx: int32,
-      });
-    const refs = node.inputs.map((value) => l.ref(value));
-    const joined = join(refs, T(node.inputs[0]!));
-    const halves = refs.flatMap((ref) => l.knownHalf(ref) ?? []);
-    if (halves.length === refs.length) l.setHalf(joined, join(halves, { type: DT.bfloat16 }));
-    return joined;
-  },
+      }),
+    ),
   Tile: (l, node) =>
     l.builder.op('Tile', [l.ref(node.inputs[0]!), l.builder.ints(node.attrs.reps as number[])], {
       T: T(node.inputs[0]!),
