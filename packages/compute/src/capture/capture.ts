@@ -31,7 +31,7 @@ export interface CaptureOptions {
    * optimiser state stay float32. TensorFlow only. Default `'float32'`.
    */
   readonly matmulPrecision?: 'float32' | 'bf16';
-  /** Threads of one operation. Default `0`: as many as the machine has. */
+  /** Threads of one operation. Default `0`: one for each core of the machine. */
   readonly threads?: number;
   /**
    * How ONNX Runtime stores the weights of a function that updates no variable. Default `'float32'`: packed once, and once

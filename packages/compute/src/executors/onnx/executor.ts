@@ -17,6 +17,7 @@ import {
   updatesInPlace,
 } from './runtime.js';
 import { onnxStore } from './store.js';
+import { onnxThreads } from './threads.js';
 
 class OnnxProgram implements CompiledProgram {
   readonly store = onnxStore;
@@ -86,10 +87,11 @@ class OnnxProgram implements CompiledProgram {
       const lowered = this.lowerNow();
       const { InferenceSession } = needOnnxRuntime();
       this.file = writeModel(lowered.builder);
+      const threads = this.options.threads || onnxThreads();
       this.session = await InferenceSession.create(this.file.model, {
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
-        ...(this.options.threads > 0 ? { intraOpNumThreads: this.options.threads } : {}),
+        ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
       });
       // The runtime has read or mapped the files; where the system allows it, they vanish now, also for a process that
       // ends without disposing.
