@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cachedAttention, capture, InvalidArgumentError } from '../src/index.js';
+import { cachedAttention, capture, exportOnnx, InvalidArgumentError } from '../src/index.js';
 import { expectTensorClose, setupBackend } from '../src/testing/index.js';
 import { graphExecutors } from './executors.js';
 
@@ -140,6 +140,58 @@ describe.runIf(graphExecutors.includes('onnx'))('on ONNX Runtime', () => {
       }
     }
     expect(step.traceCount).toBe(1);
+    step.dispose();
+  });
+
+  it.each([
+    { parts: 'query, key, value', order: [0, 1, 2], slices: 0 },
+    { parts: 'query, value, key', order: [0, 2, 1], slices: 3 },
+  ])('columns of one product: $parts', async ({ order, slices }) => {
+    const [total, nHead, nKvHead, capacity] = [7, 4, 2, 16];
+    const widths = [nHead, nKvHead, nKvHead].map((heads) => heads * headDim);
+    const int = (...shape: (number | string)[]) => ({ shape, dtype: 'int32' as const });
+    const cache = { shape: ['batch', nKvHead, 'capacity', headDim] };
+    const step = capture(
+      (qkv: tf.Tensor3D, last: tf.Tensor1D, slots: tf.Tensor1D, keys: tf.Tensor4D, values: tf.Tensor4D) => {
+        const parts = tf.split(qkv, widths, 2) as tf.Tensor3D[];
+        const [query, key, value] = order.map((at) => parts[at]) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+        return cachedAttention({ query, key, value, last, slots, keys, values }, { nHead });
+      },
+      {
+        executor: 'onnx',
+        inputs: [
+          { shape: ['batch', 'length', widths[0]! + 2 * widths[1]!] },
+          int('batch'),
+          int('total'),
+          cache,
+          cache,
+        ],
+      },
+    );
+    for (const batch of [1, 3]) {
+      const all = inputs(batch, total, nHead, nKvHead);
+      const expected = reference(all, nHead, nKvHead, total) as tf.Tensor3D;
+      const qkv = tf.concat(
+        order.map((at) => [all.q, all.k, all.v][at]!),
+        2,
+      );
+      let keys = new Float32Array(batch * nKvHead * capacity * headDim);
+      let values = new Float32Array(keys.length);
+      let start = 0;
+      for (const length of batch === 1 ? [3, 1, 3] : [5, 1, 1]) {
+        const part = (x: tf.Tensor3D) => tf.slice(x, [0, start, 0], [batch, length, x.shape[2]]);
+        const last = new Int32Array(batch).fill(start + length - 1);
+        const out = await step(part(qkv), last, count(start + length), keys, values);
+        await expectTensorClose(out.context, part(expected), { atol: 1e-5 });
+        keys = out.keys.dataSync() as Float32Array<ArrayBuffer>;
+        values = out.values.dataSync() as Float32Array<ArrayBuffer>;
+        start += length;
+      }
+    }
+    expect(step.traceCount).toBe(1);
+    const empty = [tf.zeros([1, 1, 64]), [0], [0], tf.zeros([1, 2, 1, 8]), tf.zeros([1, 2, 1, 8])];
+    const model = Buffer.from(exportOnnx(step, empty)).toString('latin1');
+    expect(model.split('"\x05Slice').length - 1).toBe(slices); // the operator's name in a node
     step.dispose();
   });
 

@@ -2,6 +2,7 @@ import { ExecutorError } from '../../capture/errors.js';
 import type { Fusion, GraphNode, Value } from '../../capture/graph.js';
 import type { OnnxLowering } from './lower.js';
 import { microsoft, OT } from './model.js';
+import { beforeMoves, reshaped } from './moves.js';
 import type { OnnxLoweringRule } from './ops.js';
 
 /** Operators that replace several nodes where no other node needs what lies between. */
@@ -46,6 +47,26 @@ export function addBias(l: OnnxLowering, node: GraphNode): string | undefined {
   return undefined;
 }
 
+/** Where query, key and value are the columns of one product, that product as it is, `[batch, length, all columns]`. */
+function packedHeads(l: OnnxLowering, { inputs }: GraphNode): string | undefined {
+  const parts = inputs.slice(0, 3);
+  const slices = parts.map((part) => beforeMoves(part).node);
+  const product = slices[0]!.inputs[0];
+  if (product === undefined) return undefined;
+  const lastAxis = product.shape.length - 1;
+  let column = 0;
+  for (const [i, { op, inputs: from, attrs }] of slices.entries()) {
+    if (op !== 'Slice' || from[0] !== product) return undefined;
+    const { begin, size } = attrs as { begin: number[]; size: number[] };
+    const isNext = begin.every((at, axis) => at === (axis === lastAxis ? column : 0));
+    const isWhole = size.every((length, axis) => axis === lastAxis || length === product.shape[axis]);
+    if (!isNext || !isWhole || size[lastAxis] !== parts[i]!.shape[2]) return undefined;
+    column += size[lastAxis]!;
+  }
+  if (column !== product.shape[lastAxis]) return undefined;
+  return reshaped(l, product, [...parts[0]!.shape.slice(0, 2), column]);
+}
+
 export const fusedOps: Record<string, OnnxLoweringRule> = {
   // The runtime's grouped-query attention, with its own causal rule.
   CachedAttention: (l, node) => {
@@ -62,7 +83,9 @@ export const fusedOps: Record<string, OnnxLoweringRule> = {
       const length = l.builder.op('Squeeze', [l.builder.op('Shape', [slots!])]);
       return l.builder.op('Cast', [length], { to: { int: OT.int32 } });
     });
-    const inputs = [query!, key!, value!, keys!, values!, last!, total];
+    const packed = packedHeads(l, node);
+    const heads = packed === undefined ? [query!, key!, value!] : [packed, '', ''];
+    const inputs = [...heads, keys!, values!, last!, total];
     if (bias !== undefined) inputs.push('', '', '', bias);
     return l.builder.many(
       'GroupQueryAttention',

@@ -3,6 +3,7 @@ import { type GraphNode, sizeOf, type Value } from '../../capture/graph.js';
 import { partsOf } from '../../ops/parts.js';
 import type { OnnxLowering } from './lower.js';
 import { OT } from './model.js';
+import { beforeTransposes, reshaped } from './moves.js';
 import { addBias, fusedOps } from './ops-fused.js';
 import { windowOps } from './ops-window.js';
 import { scatterAdd } from './scatter-add.js';
@@ -101,23 +102,6 @@ const sameName = [
   'Sqrt', 'Sub', 'Tan', 'Tanh', 'Pow',
 ]; // biome-ignore format: a table
 
-/** What a value was before reshapes, and before transpositions that the next one undoes: the same numbers in the same order. */
-function beforeMoves(value: Value): Value {
-  for (let at = value; ; ) {
-    const before = at.node.op === 'Reshape' ? at.node.inputs[0] : beforeTransposes(at);
-    if (before === undefined) return at;
-    at = before;
-  }
-}
-
-/** Where `value` is a transposition of a transposition that brings the axes back: what they began with. */
-function beforeTransposes({ node }: Value): Value | undefined {
-  const inner = node.inputs[0]?.node;
-  if (node.op !== 'Transpose' || inner?.op !== 'Transpose') return undefined;
-  const [first, second] = [inner.attrs.perm as number[], node.attrs.perm as number[]];
-  return second.every((axis, i) => first[axis] === i) ? inner.inputs[0] : undefined;
-}
-
 export const lowerings: Record<string, OnnxLoweringRule> = {
   ...Object.fromEntries(sameName.map((op) => [op, plain(op)])),
   ...windowOps,
@@ -194,15 +178,7 @@ export const lowerings: Record<string, OnnxLoweringRule> = {
   MatMul: matMul,
   Einsum: (l, node) =>
     l.builder.op('Einsum', refs(l, node), { equation: { string: node.attrs.equation as string } }),
-  Reshape: (l, node) => {
-    const shape = l.shapeOf(node.outputs[0]!);
-    // Of several in a row the last one counts, and none where the first shape comes back.
-    const from = beforeMoves(node.inputs[0]!);
-    if (String(l.shapeOf(from)) === String(shape)) return l.ref(from);
-    // A length of 0 means "copy from the input" unless told otherwise.
-    const attrs = { allowzero: { int: 1 } };
-    return l.builder.op('Reshape', [l.ref(from), l.builder.ints(shape)], attrs);
-  },
+  Reshape: (l, node) => reshaped(l, node.inputs[0]!, l.shapeOf(node.outputs[0]!)),
   Transpose: (l, node) => {
     const before = beforeTransposes(node.outputs[0]!);
     if (before !== undefined) return l.ref(before);
