@@ -17,6 +17,8 @@ import { slotOf, sweepVariables } from './variables.js';
 
 /** Bytes of weights that move to an executor at once, from which their old arrays are worth a collection. */
 const muchGarbage = 1 << 26;
+/** Bytes from which the other weights do not wait for it. */
+const tooMuchGarbage = 1 << 28;
 
 /** How {@link capture} compiles and runs a function. */
 export interface CaptureOptions {
@@ -407,6 +409,11 @@ class Captured {
         throw new FeedError(`variable ${variable.name} of a captured function was disposed`);
       }
       if (!compiled.frozen?.has(variable)) released += slotOf(variable).push(compiled.store);
+      // At once, or all old arrays would lie beside all new ones.
+      if (released >= tooMuchGarbage) {
+        collectGarbage();
+        released = 0;
+      }
     }
     if (released >= muchGarbage) collectGarbage();
   }
