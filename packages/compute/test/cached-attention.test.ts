@@ -85,9 +85,41 @@ it('refuses what does not fit', () => {
 });
 
 describe.runIf(graphExecutors.includes('onnx'))('on ONNX Runtime', () => {
+  const [total, nHead, nKvHead, capacity] = [7, 4, 2, 16];
+  const int = (...shape: (number | string)[]) => ({ shape, dtype: 'int32' as const });
+  const cache = { shape: ['batch', nKvHead, 'capacity', headDim] };
+
+  type Qkv = ReturnType<typeof inputs>;
+  type Step = (
+    part: Qkv,
+    last: Int32Array,
+    slots: Int32Array,
+    keys: Float32Array,
+    values: Float32Array,
+  ) => Promise<{ context: tf.Tensor; keys: tf.Tensor; values: tf.Tensor }>;
+
+  /** Gives `step` a prompt, then more tokens, in one row and in three; its contexts equal attention over everything. */
+  async function expectReference(step: Step, window?: number) {
+    for (const batch of [1, 3]) {
+      const all = inputs(batch, total, nHead, nKvHead);
+      const expected = reference(all, nHead, nKvHead, total, window) as tf.Tensor3D;
+      let keys = new Float32Array(batch * nKvHead * capacity * headDim);
+      let values = new Float32Array(keys.length);
+      let start = 0;
+      for (const length of batch === 1 ? [3, 1, 3] : [5, 1, 1]) {
+        const part = (x: tf.Tensor3D) => tf.slice(x, [0, start, 0], [batch, length, x.shape[2]]);
+        const last = new Int32Array(batch).fill(start + length - 1);
+        const parts = { q: part(all.q), k: part(all.k), v: part(all.v) };
+        const out = await step(parts, last, count(start + length), keys, values);
+        await expectTensorClose(out.context, part(expected), { atol: 1e-5 });
+        keys = out.keys.dataSync() as Float32Array<ArrayBuffer>;
+        values = out.values.dataSync() as Float32Array<ArrayBuffer>;
+        start += length;
+      }
+    }
+  }
+
   it.each([undefined, 3])('one version for all lengths (window %s)', async (window) => {
-    const [total, nHead, nKvHead, capacity] = [7, 4, 2, 16];
-    const int = (...shape: (number | string)[]) => ({ shape, dtype: 'int32' as const });
     const step = capture(
       (
         query: tf.Tensor3D,
@@ -110,35 +142,15 @@ describe.runIf(graphExecutors.includes('onnx'))('on ONNX Runtime', () => {
           { shape: ['batch', 'length', nKvHead * headDim] },
           int('batch'),
           int('total'),
-          { shape: ['batch', nKvHead, 'capacity', headDim] },
-          { shape: ['batch', nKvHead, 'capacity', headDim] },
+          cache,
+          cache,
         ],
       },
     );
-    for (const batch of [1, 3]) {
-      const all = inputs(batch, total, nHead, nKvHead);
-      const expected = reference(all, nHead, nKvHead, total, window) as tf.Tensor3D;
-      let keys = new Float32Array(batch * nKvHead * capacity * headDim);
-      let values = new Float32Array(keys.length);
-      let start = 0;
-      for (const length of batch === 1 ? [3, 1, 3] : [5, 1, 1]) {
-        const part = (x: tf.Tensor3D) => tf.slice(x, [0, start, 0], [batch, length, x.shape[2]]);
-        const last = new Int32Array(batch).fill(start + length - 1);
-        const out = await step(
-          part(all.q),
-          part(all.k),
-          part(all.v),
-          last,
-          count(start + length),
-          keys,
-          values,
-        );
-        await expectTensorClose(out.context, part(expected), { atol: 1e-5 });
-        keys = out.keys.dataSync() as Float32Array<ArrayBuffer>;
-        values = out.values.dataSync() as Float32Array<ArrayBuffer>;
-        start += length;
-      }
-    }
+    await expectReference(
+      ({ q, k, v }, last, slots, keys, values) => step(q, k, v, last, slots, keys, values),
+      window,
+    );
     expect(step.traceCount).toBe(1);
     step.dispose();
   });
@@ -147,10 +159,7 @@ describe.runIf(graphExecutors.includes('onnx'))('on ONNX Runtime', () => {
     { parts: 'query, key, value', order: [0, 1, 2], slices: 0 },
     { parts: 'query, value, key', order: [0, 2, 1], slices: 3 },
   ])('columns of one product: $parts', async ({ order, slices }) => {
-    const [total, nHead, nKvHead, capacity] = [7, 4, 2, 16];
     const widths = [nHead, nKvHead, nKvHead].map((heads) => heads * headDim);
-    const int = (...shape: (number | string)[]) => ({ shape, dtype: 'int32' as const });
-    const cache = { shape: ['batch', nKvHead, 'capacity', headDim] };
     const step = capture(
       (qkv: tf.Tensor3D, last: tf.Tensor1D, slots: tf.Tensor1D, keys: tf.Tensor4D, values: tf.Tensor4D) => {
         const parts = tf.split(qkv, widths, 2) as tf.Tensor3D[];
@@ -168,26 +177,13 @@ describe.runIf(graphExecutors.includes('onnx'))('on ONNX Runtime', () => {
         ],
       },
     );
-    for (const batch of [1, 3]) {
-      const all = inputs(batch, total, nHead, nKvHead);
-      const expected = reference(all, nHead, nKvHead, total) as tf.Tensor3D;
+    await expectReference(({ q, k, v }, ...rest) => {
       const qkv = tf.concat(
-        order.map((at) => [all.q, all.k, all.v][at]!),
+        order.map((at) => [q, k, v][at]!),
         2,
       );
-      let keys = new Float32Array(batch * nKvHead * capacity * headDim);
-      let values = new Float32Array(keys.length);
-      let start = 0;
-      for (const length of batch === 1 ? [3, 1, 3] : [5, 1, 1]) {
-        const part = (x: tf.Tensor3D) => tf.slice(x, [0, start, 0], [batch, length, x.shape[2]]);
-        const last = new Int32Array(batch).fill(start + length - 1);
-        const out = await step(part(qkv), last, count(start + length), keys, values);
-        await expectTensorClose(out.context, part(expected), { atol: 1e-5 });
-        keys = out.keys.dataSync() as Float32Array<ArrayBuffer>;
-        values = out.values.dataSync() as Float32Array<ArrayBuffer>;
-        start += length;
-      }
-    }
+      return step(qkv, ...rest);
+    });
     expect(step.traceCount).toBe(1);
     const empty = [tf.zeros([1, 1, 64]), [0], [0], tf.zeros([1, 2, 1, 8]), tf.zeros([1, 2, 1, 8])];
     const model = Buffer.from(exportOnnx(step, empty)).toString('latin1');

@@ -1,25 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ComputeInfo, computeInfo, InvalidArgumentError, initCompute } from '../src/index.js';
+import { inProcess } from './helpers/in-process.js';
 
 afterEach(() => vi.unstubAllEnvs());
-
-/** A fresh process, for what happens once per process. */
-function inProcess(script: string, env: Record<string, string> = {}): { out: string; err: string } {
-  const source = `import { initCompute } from './src/index.js'; import * as tf from '@tensorflow/tfjs-core'; ${script}`;
-  const done = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', '--conditions=@gpt-lineage/source', '--input-type=module', '-e', source],
-    {
-      cwd: new URL('..', import.meta.url),
-      encoding: 'utf8',
-      env: { ...process.env, GPT_LINEAGE_BACKEND: '', ...env },
-    },
-  );
-  expect([done.status, done.stderr]).toEqual([0, expect.any(String)]);
-  return { out: done.stdout.trim(), err: done.stderr };
-}
 
 describe('initCompute', { timeout: 180_000 }, () => {
   it('switches between backends that are always there; gradients work with tfjs-core alone', async () => {

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { loadOnnxRuntime } from '../src/executors/onnx/runtime.js';
-import { coresOf } from '../src/executors/onnx/threads.js';
+import { coresOf, onnxThreads } from '../src/executors/onnx/threads.js';
+import { inProcess } from './helpers/in-process.js';
 
 /** A Linux machine whose processors 0, 1, … have these siblings. */
 function machine(siblings: readonly string[], allowed: string) {
@@ -41,38 +41,19 @@ describe('cores for ONNX Runtime', () => {
   });
 
   const isHere = process.platform === 'linux' && os.availableParallelism() > 1;
-  const why = 'skipped: one processor, or not Linux, or no ONNX Runtime';
   const canRun = isHere && loadOnnxRuntime() !== undefined;
-  if (!canRun) console.log(why);
+  if (!canRun) console.log('skipped: one processor, or not Linux, or no ONNX Runtime');
   it.skipIf(!canRun)('starts a thread for each core but the caller’s', () => {
-    const script = `
-      import fs from 'node:fs';
-      import { capture } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)};
-      import * as tf from '@tensorflow/tfjs-core';
-      import '@tensorflow/tfjs-backend-cpu';
-      const threads = () => fs.readdirSync('/proc/self/task').length;
-      const step = capture((x) => tf.matMul(x, x), { executor: 'onnx', threads: Number(process.argv[1]) });
-      const x = tf.ones([8, 8]);
-      await step(x);
-      console.log(threads());
-      process.exit(0);`;
     const count = (threads: number) =>
       Number(
-        execFileSync(
-          process.execPath,
-          [
-            '--conditions=@gpt-lineage/source',
-            '--import',
-            'tsx',
-            '--input-type=module',
-            '-e',
-            script,
-            String(threads),
-          ],
-          { cwd: new URL('..', import.meta.url), encoding: 'utf8' },
-        ),
+        inProcess(`
+          import fs from 'node:fs';
+          import '@tensorflow/tfjs-backend-cpu';
+          const step = capture((x) => tf.matMul(x, x), { executor: 'onnx', threads: ${threads} });
+          await step(tf.ones([8, 8]));
+          console.log(fs.readdirSync('/proc/self/task').length);
+          process.exit(0);`).out,
       );
-    const cores = coresOf((path) => execFileSync('cat', [path], { encoding: 'utf8' }));
-    expect(count(0) - count(1)).toBe(cores - 1);
+    expect(count(0) - count(1)).toBe(onnxThreads() - 1);
   });
 });

@@ -47,24 +47,29 @@ export function addBias(l: OnnxLowering, node: GraphNode): string | undefined {
   return undefined;
 }
 
+/** The columns that a value is of another, where it is a slice along the last axis alone. */
+function columnsOf({ node }: Value): { from: Value; start: number; width: number } | undefined {
+  if (node.op !== 'Slice') return undefined;
+  const { begin, size } = node.attrs as { begin: number[]; size: number[] };
+  const from = node.inputs[0]!;
+  const last = size.length - 1;
+  const areWhole = size.slice(0, last).every((length, i) => begin[i] === 0 && length === from.shape[i]);
+  return areWhole ? { from, start: begin[last]!, width: size[last]! } : undefined;
+}
+
 /** Where query, key and value are the columns of one product, that product as it is, `[batch, length, all columns]`. */
 function packedHeads(l: OnnxLowering, { inputs }: GraphNode): string | undefined {
   const parts = inputs.slice(0, 3);
-  const slices = parts.map((part) => beforeMoves(part).node);
-  const product = slices[0]!.inputs[0];
+  const columns = parts.map((part) => columnsOf(beforeMoves(part)));
+  const product = columns[0]?.from;
   if (product === undefined) return undefined;
-  const lastAxis = product.shape.length - 1;
-  let column = 0;
-  for (const [i, { op, inputs: from, attrs }] of slices.entries()) {
-    if (op !== 'Slice' || from[0] !== product) return undefined;
-    const { begin, size } = attrs as { begin: number[]; size: number[] };
-    const isNext = begin.every((at, axis) => at === (axis === lastAxis ? column : 0));
-    const isWhole = size.every((length, axis) => axis === lastAxis || length === product.shape[axis]);
-    if (!isNext || !isWhole || size[lastAxis] !== parts[i]!.shape[2]) return undefined;
-    column += size[lastAxis]!;
+  let end = 0;
+  for (const [i, part] of columns.entries()) {
+    if (part?.from !== product || part.start !== end || part.width !== parts[i]!.shape[2]) return undefined;
+    end += part.width;
   }
-  if (column !== product.shape[lastAxis]) return undefined;
-  return reshaped(l, product, [...parts[0]!.shape.slice(0, 2), column]);
+  if (end !== product.shape.at(-1)) return undefined;
+  return reshaped(l, product, [...parts[0]!.shape.slice(0, 2), end]);
 }
 
 export const fusedOps: Record<string, OnnxLoweringRule> = {

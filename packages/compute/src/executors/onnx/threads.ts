@@ -1,11 +1,8 @@
 import { builtin, nodeProcess } from '../host.js';
 
-type ReadText = (path: string) => string;
-
 /** The numbers of a list such as `0-3,8`. */
 function numbersOf(list: string): number[] {
   return list
-    .trim()
     .split(',')
     .filter((range) => /^\d+(-\d+)?$/.test(range))
     .flatMap((range) => {
@@ -15,7 +12,7 @@ function numbersOf(list: string): number[] {
 }
 
 /** The cores that this process may run on, as Linux tells them; 0 where it does not. Siblings on one core count once. */
-export function coresOf(read: ReadText): number {
+export function coresOf(read: (path: string) => string): number {
   try {
     const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(read('/proc/self/status'))?.[1] ?? '';
     const siblings = numbersOf(allowed).map((cpu) =>
