@@ -432,13 +432,15 @@ describe.runIf(graphExecutors.includes('tensorflow'))('the TensorFlow executor',
 
 describe.runIf(graphExecutors.includes('onnx'))('the ONNX executor', () => {
   it.each([
-    ['float16', 2e-3],
-    ['int8', 2e-2],
-    ['int4', 2e-1],
-  ] as const)('stores weights as %s at a known cost', async (weights, tolerance) => {
-    const w = tf.variable(tf.randomNormal([96, 80], 0, 1, 'float32', 1));
-    const table = tf.variable(tf.randomNormal([70, 96], 0, 1, 'float32', 2));
-    const x = tf.randomNormal([3, 96], 0, 1, 'float32', 3);
+    ['float16', 96, 2e-3],
+    ['int8', 96, 2e-2],
+    ['int8', 256, 2e-2],
+    ['int4', 96, 2e-1],
+    ['int4', 256, 2e-1],
+  ] as const)('stores weights as %s, %i deep, at a known cost', async (weights, depth, tolerance) => {
+    const w = tf.variable(tf.randomNormal([depth, 80], 0, 1, 'float32', 1));
+    const table = tf.variable(tf.randomNormal([70, depth], 0, 1, 'float32', 2));
+    const x = tf.randomNormal([3, depth], 0, 1, 'float32', 3);
     const product = (t: tf.Tensor2D) => [
       tf.matMul(t, w as unknown as tf.Tensor2D),
       tf.matMul(t, table as unknown as tf.Tensor2D, false, true),
@@ -454,7 +456,7 @@ describe.runIf(graphExecutors.includes('onnx'))('the ONNX executor', () => {
       expect(error).toBeGreaterThan(0);
     });
     // New weights reach the model.
-    w.assign(tf.zeros([96, 80]));
+    w.assign(tf.zeros([depth, 80]));
     const again = await captured(x as tf.Tensor2D);
     expect(Math.max(...again[0]!.dataSync())).toBe(0);
     captured.dispose();

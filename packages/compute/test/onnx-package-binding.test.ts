@@ -9,6 +9,7 @@ import { fillsGivenMemory, updatesInPlace } from '../src/executors/onnx/runtime.
 import { setupBackend } from '../src/testing/index.js';
 import { executors } from './executors.js';
 import { inPlaceTests } from './in-place.js';
+import { slabNumbersTest } from './slabs.js';
 
 beforeAll(async () => {
   await setupBackend();
@@ -22,4 +23,8 @@ describe.runIf(executors.includes('onnx'))(
     });
     inPlaceTests('onnx');
   },
+);
+
+describe.runIf(executors.includes('onnx'))("large weights, by the package's binding", () =>
+  slabNumbersTest(),
 );

@@ -45,10 +45,10 @@ const plain: [string, Block][] = [
 const input = (rows: number) => tf.randomNormal([2, rows / 2, 24], 0, 1, 'float32', 9);
 
 /** Shapes of the weights in the model that the executor builds. */
-function shapesOf(block: Block, rows: number, widen: boolean): string[] {
+function shapesOf(block: Block, rows: number, arrange: boolean): string[] {
   const { program } = trace(([x]) => [block(x!)].flat(), [{ shape: [2, rows / 2, 24], dtype: 'float32' }]);
   const frozen = (variable: tf.Variable) => slotOf(variable).current();
-  const { builder } = new OnnxLowering(program, { frozen, weights: 'float32', widen }).lower();
+  const { builder } = new OnnxLowering(program, { frozen, weights: 'float32', arrange }).lower();
   return builder.initializers.filter(({ weight }) => weight).map(({ shape }) => shape.join('x'));
 }
 

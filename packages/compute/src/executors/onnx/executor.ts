@@ -1,6 +1,13 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import { ExecutorError } from '../../capture/errors.js';
-import { type HostArray, hostArray, type Program, sizeOf, type Value } from '../../capture/graph.js';
+import {
+  type HostArray,
+  hostArray,
+  type Meta,
+  type Program,
+  sizeOf,
+  type Value,
+} from '../../capture/graph.js';
 import { slotOf } from '../../capture/variables.js';
 import { philoxUniform } from '../../ops/philox.js';
 import type { CompiledProgram, CompileOptions, Dynamic, Executor, Shaped, Targets } from '../executor.js';
@@ -27,7 +34,7 @@ class OnnxProgram implements CompiledProgram {
   private readonly options: CompileOptions;
   private session: OnnxSession | undefined;
   private lowered: OnnxLowered | undefined;
-  /** Live weights by input, as tensors over the store's arrays. */
+  /** Inputs that stay from run to run: live weights, states that are updated in place, weights in another order. */
   private readonly held = new Map<string, OnnxTensor>();
   private file: ModelFile | undefined;
   /** Revisions of the frozen variables that the session was built from. */
@@ -53,7 +60,7 @@ class OnnxProgram implements CompiledProgram {
 
   private lower(given: OnnxLowerOptions): OnnxLowered {
     const { dynamic, weights } = this.options;
-    const options = { ...given, live: weights === 'live', widen: true };
+    const options = { ...given, live: weights === 'live', arrange: true };
     return dynamic === undefined
       ? new OnnxLowering(this.program, options).lower()
       : lowerDynamic(dynamic, options);
@@ -98,6 +105,7 @@ class OnnxProgram implements CompiledProgram {
       this.file.remove();
       // The runtime keeps its own packed copy of the weights.
       const { initializers } = lowered.builder;
+      for (const { input, meta, read } of lowered.constants) this.holding(input, read(), meta);
       if (lowered.isBaked) initializers.length = 0;
       else initializers.splice(0, initializers.length, ...initializers.map(withoutContents));
       this.lowered = lowered;
@@ -134,7 +142,7 @@ class OnnxProgram implements CompiledProgram {
     for (const { variable, input, output, inPlace } of lowered.state) {
       const { key, meta } = slotOf(variable);
       if (inPlace && updatesInPlace()) {
-        outputs[output] = inputs[input] = new Tensor(meta.dtype, onnxStore.own(key), meta.shape);
+        outputs[output] = inputs[input] = this.holding(input, onnxStore.own(key), meta);
         continue;
       }
       inputs[input] = new Tensor(meta.dtype, onnxStore.get(key), meta.shape);
@@ -144,16 +152,9 @@ class OnnxProgram implements CompiledProgram {
     }
     for (const { variable, input } of lowered.reads) {
       const { key, meta } = slotOf(variable);
-      const values = onnxStore.get(key);
-      let tensor = this.held.get(input);
-      if (tensor?.data !== values) {
-        tensor?.dispose?.();
-        tensor = new Tensor(meta.dtype, values, meta.shape);
-        tensor.hold?.();
-        this.held.set(input, tensor);
-      }
-      inputs[input] = tensor;
+      inputs[input] = this.holding(input, onnxStore.get(key), meta);
     }
+    for (const { input } of lowered.constants) inputs[input] = this.held.get(input)!;
     const host = feeds.map(({ values }) => values);
     for (const { input, shape, seed } of lowered.random) {
       const pair = this.seedOf(seed, host);
@@ -167,6 +168,18 @@ class OnnxProgram implements CompiledProgram {
       const isBool = dtype === 'bool' && !(data instanceof Uint8Array);
       return { values: isBool ? Uint8Array.from(data) : data, shape: dims };
     });
+  }
+
+  /** The tensor over an array of the store: the one of the last run where the array is the same. */
+  private holding(input: string, values: HostArray, { dtype, shape }: Meta): OnnxTensor {
+    let tensor = this.held.get(input);
+    if (tensor?.data !== values) {
+      tensor?.dispose?.();
+      tensor = new (needOnnxRuntime().Tensor)(dtype, values, shape);
+      tensor.hold?.();
+      this.held.set(input, tensor);
+    }
+    return tensor;
   }
 
   /** The seed's value: arguments of the function and integer arithmetic on them. */

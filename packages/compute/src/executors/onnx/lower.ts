@@ -3,6 +3,7 @@ import { ExecutorError } from '../../capture/errors.js';
 import {
   type GraphNode,
   type HostArray,
+  type Meta,
   type Program,
   sizeOf,
   toHostArray,
@@ -24,8 +25,8 @@ export interface OnnxLowerOptions {
   readonly structure?: boolean;
   /** Equal constants become one. Default true. */
   readonly shareConstants?: boolean;
-  /** Hidden layers may get columns of zeros, for speed. Default false. */
-  readonly widen?: boolean;
+  /** Weights may stand in the model in another order and with more zeros, for speed. Default false. */
+  readonly arrange?: boolean;
   /** Integer arguments are int64 outside, as other libraries pass token ids. Default false. */
   readonly int64Inputs?: boolean;
   /** Names of the inputs and outputs, for people; default `feed_0`, `out_0`. */
@@ -55,6 +56,13 @@ export interface OnnxRead {
   readonly input: string;
 }
 
+/** What every run gets as an input again, until the variable that it was made from changes. */
+export interface OnnxConstant {
+  readonly input: string;
+  readonly meta: Meta;
+  readonly read: () => HostArray;
+}
+
 export interface OnnxLowered {
   readonly builder: OnnxBuilder;
   readonly feeds: readonly string[];
@@ -65,6 +73,7 @@ export interface OnnxLowered {
   /** By fetch: the feed whose memory it may take. */
   readonly extendedFeeds: readonly (number | undefined)[];
   readonly random: readonly HostRandom[];
+  readonly constants: readonly OnnxConstant[];
   /** The model holds more of its frozen variables than their values as they are. */
   readonly isBaked: boolean;
 }
@@ -74,6 +83,7 @@ export class OnnxLowering {
   readonly names = new Map<Value, string>();
   readonly uses = new Map<Value, number>();
   readonly random: HostRandom[] = [];
+  private readonly constants: OnnxConstant[] = [];
   readonly options: OnnxLowerOptions;
   private readonly program: Program;
   private isBaked = false;
@@ -93,7 +103,7 @@ export class OnnxLowering {
     for (const node of program.nodes) node.inputs.forEach(count);
     program.fetches.forEach(count);
     for (const update of program.updates) count(update.value);
-    if (options.widen === true && options.weights === 'float32')
+    if (options.arrange === true && options.weights === 'float32')
       this.widening = new Widening(program, this.uses, (variable) => !this.outside.has(variable));
   }
 
@@ -110,6 +120,15 @@ export class OnnxLowering {
     return this.builder.variable(read, value.dtype, widerShape(value.shape, axes));
   }
 
+  /** A variable that stays as it is, in another order, as an input of the model. */
+  argument(value: Value, arrange: (contents: HostArray) => HostArray, shape: readonly number[]): string {
+    const input = this.builder.name('argument');
+    const { dtype } = value;
+    this.builder.inputs.push({ name: input, type: dtype, shape });
+    this.constants.push({ input, meta: { dtype, shape }, read: () => arrange(this.contents(value)!) });
+    return input;
+  }
+
   ref(value: Value): string {
     let name = this.names.get(value);
     if (name === undefined && value.node.variable !== undefined) {
@@ -119,6 +138,11 @@ export class OnnxLowering {
     }
     if (name === undefined) throw new ExecutorError('onnx', `no operation produced a ${value.node.op}`);
     return name;
+  }
+
+  /** Whether a value is a variable whose contents stand in the model. */
+  isFrozen({ node }: Value): boolean {
+    return node.variable !== undefined && !this.outside.has(node.variable);
   }
 
   /**
@@ -186,8 +210,8 @@ export class OnnxLowering {
       const feed = program.feeds.indexOf(extendedInput(value, this.uses)!);
       return feed < 0 ? undefined : feed;
     });
-    const { random, isBaked } = this;
-    return { builder, feeds, fetches, state, reads, extendedFeeds, random, isBaked };
+    const { random, constants, isBaked } = this;
+    return { builder, feeds, fetches, state, reads, extendedFeeds, random, constants, isBaked };
   }
 
   private lowerNode(node: GraphNode, stateInputs: ReadonlyMap<Variable, string>): void {

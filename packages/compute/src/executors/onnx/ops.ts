@@ -7,6 +7,7 @@ import { beforeTransposes, reshaped } from './moves.js';
 import { addBias, fusedOps } from './ops-fused.js';
 import { windowOps } from './ops-window.js';
 import { scatterAdd } from './scatter-add.js';
+import { slabProduct } from './slabs.js';
 
 export type OnnxLoweringRule = (l: OnnxLowering, node: GraphNode) => string | string[];
 
@@ -63,6 +64,8 @@ function transposeLast(l: OnnxLowering, value: Value): string {
 }
 
 function matMul(l: OnnxLowering, node: GraphNode): string {
+  const slabs = slabProduct(l, node);
+  if (slabs !== undefined) return slabs;
   const [a, b] = node.inputs as [Value, Value];
   const transposeA = node.attrs.transposeA === true;
   const transposeB = node.attrs.transposeB === true;

@@ -5,8 +5,13 @@ import { microsoft } from './model.js';
 /** How weights of matrix products are stored; sums and everything else stay float32. */
 export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
 
-/** Values that share one scale. */
-const blockSize = 32;
+/**
+ * Values that share one scale. Products with 8-bit weights are a fifth faster with fewer scales, and lose little by it; the
+ * coarser 4-bit codes need them.
+ */
+export function blockSizeFor(depth: number, bits: 8 | 4): number {
+  return bits === 8 && depth % 128 === 0 ? 128 : 32;
+}
 
 interface Blocks {
   /** `[columns, depth / blockSize, bytes]`. */
@@ -15,7 +20,7 @@ interface Blocks {
 }
 
 /**
- * Symmetric quantization along the depth of a product, 32 values to a scale: code = round(w / scale) + middle. The
+ * Symmetric quantization along the depth of a product, `blockSize` values to a scale: code = round(w / scale) + middle. The
  * reading function hides which axis of the weight is the depth.
  */
 export function quantizeBlocks(
@@ -23,6 +28,7 @@ export function quantizeBlocks(
   columns: number,
   depth: number,
   bits: 8 | 4,
+  blockSize: number,
 ): Blocks {
   const blocks = Math.ceil(depth / blockSize);
   const middle = 1 << (bits - 1);
@@ -78,9 +84,10 @@ export function quantizedMatMul(l: OnnxLowering, node: GraphNode): string | unde
     ? (column: number, k: number) => data[column * depth + k]!
     : (column: number, k: number) => data[k * columns + column]!;
   const bits = weights === 'int8' ? 8 : 4;
+  const blockSize = blockSizeFor(depth, bits);
   const { codes, scales } = l.options.structure
     ? { codes: new Uint8Array(0), scales: new Float32Array(0) }
-    : quantizeBlocks(read, columns, depth, bits);
+    : quantizeBlocks(read, columns, depth, bits, blockSize);
   const blocks = Math.ceil(depth / blockSize);
   const { builder } = l;
   const b = builder.initializer(codes, 'uint8', [columns, blocks, (blockSize * bits) / 8], true);
