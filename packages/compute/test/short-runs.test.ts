@@ -30,10 +30,10 @@ async function session() {
   // Does not count, for it is there in every run.
   const held = new Tensor('float32', new Float32Array(1e6), [1e6]);
   held.hold?.();
-  const run = async (elements: number) => {
+  const tensor = (size: number) => new Tensor('float32', new Float32Array(size), [size]);
+  const run = async (tokens: number, cached = 1) => {
     state.places.length = 0;
-    const [x, out] = [elements, 1].map((size) => new Tensor('float32', new Float32Array(size), [size]));
-    await model.run({ x: x!, held }, { out: out! });
+    await model.run({ tokens: tensor(tokens), slots: tensor(cached), held }, { out: tensor(1) });
     return state.places[0];
   };
   return { run, state };
@@ -42,12 +42,22 @@ async function session() {
 describe('a run on the thread that asked for it', () => {
   it('comes after one of its size took less than a frame', async () => {
     const { run } = await session();
-    expect(await run(100)).toBe('elsewhere');
-    expect(await run(100)).toBe('here');
+    expect(await run(1, 70)).toBe('elsewhere');
     // A cache that grows from token to token.
-    for (let size = 101; size < 300; size++) expect(await run(size)).toBe('here');
-    expect(await run(1200)).toBe('elsewhere');
-    expect(await run(1200)).toBe('here');
+    for (let cached = 71; cached < 128; cached++) expect(await run(1, cached)).toBe('here');
+    expect(await run(1, 128)).toBe('elsewhere');
+    expect(await run(1, 129)).toBe('here');
+  });
+
+  it('says nothing about more tokens', async () => {
+    const { run, state } = await session();
+    await run(1, 300);
+    expect(await run(1, 301)).toBe('here');
+    state.duration = 100;
+    expect(await run(200, 200)).toBe('elsewhere');
+    expect(await run(200, 200)).toBe('elsewhere');
+    state.duration = 1;
+    expect(await run(1, 302)).toBe('here');
   });
 
   it('is the last one where it took longer', async () => {

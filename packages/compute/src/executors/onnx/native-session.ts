@@ -87,8 +87,8 @@ type Tensors = Readonly<Record<string, OnnxTensor | null>>;
 class NativeSession implements OnnxSession {
   private readonly library: OnnxLibrary;
   private session: Pointer;
-  /** Arguments with at most so many elements are expected to take less than a frame. */
-  private shortSize = 0;
+  /** By the sizes of the arguments: whether the last run took less than a frame. */
+  private readonly short = new Map<string, boolean>();
 
   constructor(library: OnnxLibrary, session: Pointer) {
     this.library = library;
@@ -99,9 +99,9 @@ class NativeSession implements OnnxSession {
     const call = new Call(this.library, feeds, fetches);
     try {
       const start = performance.now();
-      const isShort = call.size <= this.shortSize;
+      const isShort = this.short.get(call.sizes) === true;
       const status = isShort ? this.runHere(call) : await this.runElsewhere(call);
-      this.learn(call.size, performance.now() - start);
+      this.short.set(call.sizes, performance.now() - start < frame);
       const results = call.results(status);
       // A loop that awaits one short run after the other would never let timers, sockets and signals have their turn.
       if (isShort) await nextTurn();
@@ -125,12 +125,6 @@ class NativeSession implements OnnxSession {
     });
   }
 
-  private learn(size: number, milliseconds: number): void {
-    // Lengths that grow from run to run, as of a cache, stay below the mark for a while.
-    if (milliseconds < frame) this.shortSize = Math.max(this.shortSize, size + size / 8);
-    else this.shortSize = Math.min(this.shortSize, size - 1);
-  }
-
   async release(): Promise<void> {
     if (this.session === null) return;
     this.library.c.ReleaseSession(this.session);
@@ -148,17 +142,15 @@ class Call {
   private readonly made: Pointer[] = [];
   private readonly inputs: readonly Pointer[];
   private readonly outputs: Pointer[];
-  /** Elements of the arguments that are made for this run. */
-  readonly size: number;
+  /** How long the arguments are that were made for this run, in steps of a factor of two: a cache grows with each token. */
+  readonly sizes: string;
 
   constructor(library: OnnxLibrary, feeds: Tensors, fetches: Tensors) {
     this.library = library;
     this.feeds = Object.entries(feeds) as [string, OnnxTensor][];
     this.fetches = Object.entries(fetches);
-    this.size = this.feeds.reduce(
-      (sum, [, tensor]) => sum + ((tensor as HostTensor).isHeld ? 0 : tensor.data.length),
-      0,
-    );
+    const own = this.feeds.filter(([, tensor]) => !(tensor as HostTensor).isHeld);
+    this.sizes = own.map(([, { data }]) => Math.clz32(data.length)).join();
     this.inputs = this.feeds.map(([, tensor]) => this.valueOf(tensor as HostTensor));
     this.outputs = this.fetches.map(([, tensor]) =>
       tensor === null ? null : this.valueOf(tensor as HostTensor),
