@@ -42,44 +42,43 @@ describe('the order of a weight in slabs', () => {
   });
 });
 
-describe.skipIf(process.arch !== 'x64' || missing.onnx !== '')(
-  `weights in slabs (${process.arch}${missing.onnx && `, ${missing.onnx}`})`,
-  () => {
-    it('are arguments of the model instead of parts of it', () => {
-      const { builder, constants, isBaked } = lower(1);
-      expect(constants.map(({ meta }) => meta.shape.join('x'))).toEqual(['22x768x32', '32x700x32']);
-      expect(builder.inputs.map(({ name }) => name).slice(1)).toEqual(constants.map(({ input }) => input));
-      expect(builder.initializers.filter(({ weight }) => weight).map(({ shape }) => shape)).toEqual([[700]]);
-      expect(isBaked).toBe(false);
-    });
+const obstacle = process.arch === 'x64' ? missing.onnx : `a processor of another kind: ${process.arch}`;
+if (obstacle !== '') console.log(`tests of weights in slabs are skipped: ${obstacle}`);
+describe.skipIf(obstacle !== '')('weights in slabs', () => {
+  it('are arguments of the model instead of parts of it', () => {
+    const { builder, constants, isBaked } = lower(1);
+    expect(constants.map(({ meta }) => meta.shape.join('x'))).toEqual(['22x768x32', '32x700x32']);
+    expect(builder.inputs.map(({ name }) => name).slice(1)).toEqual(constants.map(({ input }) => input));
+    expect(builder.initializers.filter(({ weight }) => weight).map(({ shape }) => shape)).toEqual([[700]]);
+    expect(isBaked).toBe(false);
+  });
 
-    it('stand in memory once, however often they are used', () => {
-      const twice = (x: tf.Tensor) => tf.add(slabModel(w, x), slabModel(w, tf.neg(x)));
-      expect(lower(1, {}, twice).constants).toHaveLength(2);
-    });
+  it('stand in memory once, however often they are used', () => {
+    const twice = (x: tf.Tensor) => tf.add(slabModel(w, x), slabModel(w, tf.neg(x)));
+    expect(lower(1, {}, twice).constants).toHaveLength(2);
+  });
 
-    it('are for one row, for weights that stay as they are, and for products that run here', () => {
-      expect(lower(2).constants).toEqual([]);
-      expect(lower(1, { live: true }).constants).toEqual([]);
-      expect(lower(1, { arrange: false }).constants).toEqual([]);
-      expect(lower(1, { weights: 'int8' }).constants).toEqual([]);
-      const narrow = tf.variable(tf.ones([768, 600])); // less than 2 MB
-      const product = (x: tf.Tensor) => tf.matMul(x as tf.Tensor2D, narrow as tf.Tensor as tf.Tensor2D);
-      expect(lower(1, {}, product).constants).toEqual([]);
-      narrow.dispose();
-    });
+  it('are for one row, for weights that stay as they are, and for products that run here', () => {
+    expect(lower(2).constants).toEqual([]);
+    expect(lower(1, { live: true }).constants).toEqual([]);
+    expect(lower(1, { arrange: false }).constants).toEqual([]);
+    expect(lower(1, { weights: 'int8' }).constants).toEqual([]);
+    const narrow = tf.variable(tf.ones([768, 600])); // less than 2 MB
+    const product = (x: tf.Tensor) => tf.matMul(x as tf.Tensor2D, narrow as tf.Tensor as tf.Tensor2D);
+    expect(lower(1, {}, product).constants).toEqual([]);
+    narrow.dispose();
+  });
 
-    it('are not what a model exports', () => {
-      const x = tf.ones([1, 768]);
-      const f = capture((t: tf.Tensor) => slabModel(w, t), { executor: 'onnx' });
-      const weights = 4 * (768 * 700 + 700 + 1000 * 700);
-      const bytes = exportOnnx(f, [x]).byteLength;
-      expect(bytes).toBeGreaterThan(weights);
-      expect(bytes).toBeLessThan(weights + 2000);
-      f.dispose();
-      x.dispose();
-    });
+  it('are not what a model exports', () => {
+    const x = tf.ones([1, 768]);
+    const f = capture((t: tf.Tensor) => slabModel(w, t), { executor: 'onnx' });
+    const weights = 4 * (768 * 700 + 700 + 1000 * 700);
+    const bytes = exportOnnx(f, [x]).byteLength;
+    expect(bytes).toBeGreaterThan(weights);
+    expect(bytes).toBeLessThan(weights + 2000);
+    f.dispose();
+    x.dispose();
+  });
 
-    slabNumbersTest();
-  },
-);
+  slabNumbersTest();
+});

@@ -18,14 +18,6 @@ export function builtin<T>(name: string): T | undefined {
   return nodeProcess()?.getBuiltinModule?.(name) as T | undefined;
 }
 
-/** Resolves after pending events had their turn. */
-export function nextTurn(): Promise<void> {
-  const { setImmediate = setTimeout } = globalThis as { setImmediate?: (callback: () => void) => unknown };
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
 let collect: (() => void) | undefined;
 
 /**

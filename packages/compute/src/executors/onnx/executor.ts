@@ -103,9 +103,9 @@ class OnnxProgram implements CompiledProgram {
       // The runtime has read or mapped the files; where the system allows it, they vanish now, also for a process that
       // ends without disposing.
       this.file.remove();
+      for (const { input, meta, read } of lowered.constants) this.holding(input, read(), meta);
       // The runtime keeps its own packed copy of the weights.
       const { initializers } = lowered.builder;
-      for (const { input, meta, read } of lowered.constants) this.holding(input, read(), meta);
       if (lowered.isBaked) initializers.length = 0;
       else initializers.splice(0, initializers.length, ...initializers.map(withoutContents));
       this.lowered = lowered;
@@ -170,7 +170,7 @@ class OnnxProgram implements CompiledProgram {
     });
   }
 
-  /** The tensor over an array of the store: the one of the last run where the array is the same. */
+  /** The tensor over an array that stays: the one of the last run where the array is the same. */
   private holding(input: string, values: HostArray, { dtype, shape }: Meta): OnnxTensor {
     let tensor = this.held.get(input);
     if (tensor?.data !== values) {

@@ -104,7 +104,7 @@ export class OnnxLowering {
     program.fetches.forEach(count);
     for (const update of program.updates) count(update.value);
     if (options.arrange === true && options.weights === 'float32')
-      this.widening = new Widening(program, this.uses, (variable) => !this.outside.has(variable));
+      this.widening = new Widening(program, this.uses, (value) => this.isFrozen(value));
   }
 
   /** The shape of a value in the model. */

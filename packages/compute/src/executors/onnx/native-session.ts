@@ -1,5 +1,4 @@
 import type { HostArray } from '../../capture/graph.js';
-import { nextTurn } from '../host.js';
 import type { Pointer } from '../koffi.js';
 import { OT } from './model.js';
 import type { OnnxLibrary } from './native-library.js';
@@ -104,7 +103,7 @@ class NativeSession implements OnnxSession {
       this.short.set(call.sizes, performance.now() - start < frame);
       const results = call.results(status);
       // A loop that awaits one short run after the other would never let timers, sockets and signals have their turn.
-      if (isShort) await nextTurn();
+      if (isShort) await new Promise((resolve) => setImmediate(resolve));
       return results;
     } finally {
       call.release();

@@ -48,17 +48,14 @@ export function inSlabs(
   columns: number,
   isTransposed: boolean,
 ): Float32Array {
+  const [perColumn, perRow] = isTransposed ? [depth, 1] : [1, columns];
   const out = memory(Math.ceil(columns / slabColumns) * depth * slabColumns);
   // From the first byte to the last: pages that are touched one after the other lie side by side in memory too.
   for (let first = 0, to = 0; first < columns; first += slabColumns) {
     const width = Math.min(slabColumns, columns - first);
     for (let k = 0; k < depth; k++, to += slabColumns) {
-      if (isTransposed) {
-        for (let i = 0; i < width; i++) out[to + i] = weight[(first + i) * depth + k]!;
-      } else {
-        const from = k * columns + first;
-        for (let i = 0; i < width; i++) out[to + i] = weight[from + i]!;
-      }
+      const from = first * perColumn + k * perRow;
+      for (let i = 0; i < width; i++) out[to + i] = weight[from + i * perColumn]!;
     }
   }
   return out;

@@ -9,7 +9,7 @@ export type WeightStorage = 'float32' | 'float16' | 'int8' | 'int4';
  * Values that share one scale. Products with 8-bit weights are a fifth faster with fewer scales, and lose little by it; the
  * coarser 4-bit codes need them.
  */
-export function blockSizeFor(depth: number, bits: 8 | 4): number {
+function blockSizeFor(depth: number, bits: 8 | 4): number {
   return bits === 8 && depth % 128 === 0 ? 128 : 32;
 }
 

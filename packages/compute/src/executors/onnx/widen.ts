@@ -1,4 +1,3 @@
-import type { Variable } from '@tensorflow/tfjs-core';
 import { type GraphNode, type HostArray, type Program, sizeOf, type Value } from '../../capture/graph.js';
 
 /** Zeros after each row: one cache line. */
@@ -19,9 +18,8 @@ export class Widening {
   /** By weight or bias of such a product: the axes that get zeros. */
   private readonly axes = new Map<GraphNode, { of: Value; axis: number }[]>();
 
-  constructor(program: Program, uses: ReadonlyMap<Value, number>, isFrozen: (variable: Variable) => boolean) {
-    const frozen = ({ node, shape }: Value, rank: number) =>
-      node.variable !== undefined && shape.length === rank && isFrozen(node.variable);
+  constructor(program: Program, uses: ReadonlyMap<Value, number>, isFrozen: (value: Value) => boolean) {
+    const frozen = (value: Value, rank: number) => value.shape.length === rank && isFrozen(value);
     const isProduct = (node: GraphNode) =>
       node.op === 'MatMul' &&
       node.attrs.transposeA !== true &&
